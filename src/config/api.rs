@@ -1,0 +1,446 @@
+//! `apis`: what is behind.
+
+use super::reader::{Fields, Reader};
+use super::tree::Node;
+use crate::secret::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One HTTP API and how its operations become tools.
+#[derive(Clone, Debug)]
+pub struct Api {
+    pub name: String,
+    /// A file or an http(s) URL.
+    pub openapi: String,
+    pub upstream: Upstream,
+    /// Credentials by the name of their securityScheme.
+    pub auth: Vec<(String, Auth)>,
+    /// Headers sent with every call.
+    pub headers: Vec<(String, String)>,
+    /// Headers of the client's request that are passed on.
+    pub forward_headers: Vec<String>,
+    pub tools: ToolRules,
+    pub output_schema: OutputSchema,
+    pub limits: ApiLimits,
+}
+
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Base URLs; the document's servers when empty.
+    pub urls: Vec<String>,
+    /// The whole call.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub http2: Http2,
+    pub tls: UpstreamTls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http2 {
+    /// By ALPN where the upstream is https.
+    Auto,
+    Never,
+    /// Without asking, with or without TLS.
+    Always,
+}
+
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// A PEM file of authorities trusted beside the system's.
+    pub ca: Option<PathBuf>,
+    pub verify: bool,
+    /// The name in the certificate, where it is not the URL's host.
+    pub server_name: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// An API key or a bearer token.
+    Value(Secret),
+    Basic {
+        username: String,
+        password: Secret,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ToolRules {
+    pub expose: Expose,
+    pub include: Vec<Selector>,
+    pub exclude: Vec<Selector>,
+    /// By tool name, operationId or `METHOD /path`.
+    pub overrides: Vec<(String, Override)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expose {
+    #[default]
+    All,
+    /// Tools that only read.
+    ReadOnly,
+    /// Only what `include` names.
+    Listed,
+}
+
+/// Names operations: all that is given must fit. Globs in each.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    pub operation: Option<String>,
+    pub method: Option<String>,
+    pub path: Option<String>,
+    pub tag: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Override {
+    pub name: Option<String>,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub annotations: Annotations,
+    pub answer: Option<AnswerAs>,
+    pub result: ResultAs,
+    pub timeout: Option<Duration>,
+    /// Client capabilities without which the tool is refused (-32021).
+    pub requires: Vec<String>,
+    /// Arguments that clients mirror into `Mcp-Param-*` headers.
+    pub mcp_headers: Vec<MirroredHeader>,
+}
+
+/// An argument and the name of its header after `Mcp-Param-`.
+#[derive(Clone, Debug)]
+pub struct MirroredHeader {
+    pub argument: String,
+    pub header: String,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Annotations {
+    pub read_only: Option<bool>,
+    pub destructive: Option<bool>,
+    pub idempotent: Option<bool>,
+    pub open_world: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerAs {
+    Whole,
+    Stream,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResultAs {
+    /// By the answer's Content-Type.
+    #[default]
+    Content,
+    /// The answer already is a CallToolResult.
+    Passthrough,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputSchema {
+    Exact,
+    Tolerant,
+    None,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ApiLimits {
+    /// Bytes of an answer that is read whole.
+    pub response: usize,
+    /// Bytes of an answer that is streamed.
+    pub stream: usize,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const RESPONSE_BYTES_MAX: usize = 8 << 20;
+const STREAM_BYTES_MAX: usize = 64 << 20;
+
+impl Api {
+    /// An api with every default.
+    pub fn new(name: &str, openapi: &str) -> Self {
+        Api {
+            name: name.to_owned(),
+            openapi: openapi.to_owned(),
+            upstream: Upstream {
+                urls: Vec::new(),
+                timeout: TIMEOUT,
+                connect_timeout: CONNECT_TIMEOUT,
+                http2: Http2::Auto,
+                tls: UpstreamTls { ca: None, verify: true, server_name: None },
+            },
+            auth: Vec::new(),
+            headers: Vec::new(),
+            forward_headers: Vec::new(),
+            tools: ToolRules::default(),
+            output_schema: OutputSchema::Tolerant,
+            limits: ApiLimits { response: RESPONSE_BYTES_MAX, stream: STREAM_BYTES_MAX },
+        }
+    }
+}
+
+pub fn read_all(node: &Node, r: &mut Reader<'_>) -> Vec<Api> {
+    let Some(members) = node.as_map() else {
+        r.error(node.place, "`apis` must be a map of names to apis", None);
+        return Vec::new();
+    };
+    members.iter().filter_map(|(key, node)| read(&key.text, node, r)).collect()
+}
+
+fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
+    let path = format!("apis.{name}");
+    let mut f = Fields::of(node, path.as_str(), r)?;
+    let mut api = Api::new(name, "");
+    match f.text("openapi", r) {
+        Some(source) if is_url(&source) => api.openapi = source,
+        Some(source) => api.openapi = r.beside_file(&source).to_string_lossy().into_owned(),
+        None => f.require("openapi", r),
+    }
+    if let Some(node) = f.take("upstream") {
+        upstream(node, &path, &mut api.upstream, r);
+    }
+    if let Some(node) = f.take("auth") {
+        api.auth = auth(node, &path, r);
+    }
+    api.headers = f.text_map("headers", r);
+    for (header, _) in &api.headers {
+        settable(header, node, r);
+    }
+    api.forward_headers = f.texts("forward_headers", r).unwrap_or_default();
+    for header in &api.forward_headers {
+        settable(header, node, r);
+    }
+    if let Some(node) = f.take("tools") {
+        tools(node, &path, &mut api.tools, r);
+    }
+    let forms = [
+        ("tolerant", OutputSchema::Tolerant),
+        ("exact", OutputSchema::Exact),
+        ("none", OutputSchema::None),
+    ];
+    if let Some(form) = f.choice("output_schema", &forms, r) {
+        api.output_schema = form;
+    }
+    if let Some(node) = f.take("limits")
+        && let Some(mut l) = Fields::of(node, format!("{path}.limits"), r)
+    {
+        if let Some(n) = l.bytes("response", r) {
+            api.limits.response = n;
+        }
+        if let Some(n) = l.bytes("stream", r) {
+            api.limits.stream = n;
+        }
+        l.finish(r);
+    }
+    f.finish(r);
+    Some(api)
+}
+
+/// The longest tool name that every model provider takes.
+pub const TOOL_NAME_CHARS_MAX: usize = 64;
+
+/// Whether a name is one that every model provider takes.
+pub fn is_tool_name(name: &str) -> bool {
+    (1..=TOOL_NAME_CHARS_MAX).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+pub fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
+}
+
+/// Headers that would break framing or carry the client's credentials on.
+fn settable(header: &str, node: &Node, r: &mut Reader<'_>) {
+    if http::HeaderName::from_bytes(header.as_bytes()).is_err()
+        || (!header.eq_ignore_ascii_case("accept") && !crate::header::is_settable(header))
+    {
+        let hint = "credentials belong under `auth`; framing headers are the gateway's own";
+        r.error(
+            node.place,
+            format!("the header `{header}` cannot be set or passed on"),
+            Some(hint),
+        );
+    }
+}
+
+fn upstream(node: &Node, path: &str, upstream: &mut Upstream, r: &mut Reader<'_>) {
+    let Some(mut f) = Fields::of(node, format!("{path}.upstream"), r) else { return };
+    if let Some(urls) = f.texts("urls", r) {
+        for url in &urls {
+            if let Err(why) = check_url(url) {
+                r.error(node.place, format!("the upstream URL `{url}` {why}"), None);
+            }
+        }
+        upstream.urls = urls;
+    }
+    if let Some(d) = f.duration("timeout", r) {
+        upstream.timeout = d;
+    }
+    if let Some(d) = f.duration("connect_timeout", r) {
+        upstream.connect_timeout = d;
+    }
+    let words = [("auto", Http2::Auto), ("never", Http2::Never), ("always", Http2::Always)];
+    if let Some(http2) = f.choice("http2", &words, r) {
+        upstream.http2 = http2;
+    }
+    if let Some(node) = f.take("tls")
+        && let Some(mut t) = Fields::of(node, format!("{path}.upstream.tls"), r)
+    {
+        upstream.tls.ca = t.path("ca", r);
+        upstream.tls.verify = t.boolean("verify", r).unwrap_or(true);
+        upstream.tls.server_name = t.text("server_name", r);
+        t.finish(r);
+    }
+    f.finish(r);
+}
+
+/// Whether a URL can be an upstream's base.
+pub fn check_url(url: &str) -> Result<(), &'static str> {
+    let Ok(uri) = url.parse::<http::Uri>() else { return Err("cannot be read") };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("must begin with http:// or https://");
+    }
+    match uri.authority() {
+        None => Err("has no host"),
+        Some(a) if a.as_str().contains('@') => Err("must not carry a user; use `auth`"),
+        Some(_) if uri.query().is_some() => Err("must not have a query"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn auth(node: &Node, path: &str, r: &mut Reader<'_>) -> Vec<(String, Auth)> {
+    let Some(members) = node.as_map() else {
+        r.error(node.place, format!("`{path}.auth` must be a map by securityScheme name"), None);
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for (key, node) in members {
+        let Some(mut f) = Fields::of(node, format!("{path}.auth.{}", key.text), r) else {
+            continue;
+        };
+        let value = f.secret("value", r);
+        let username = f.text("username", r);
+        let password = f.secret("password", r);
+        match (value, username, password) {
+            (Some(value), None, None) => out.push((key.text.clone(), Auth::Value(value))),
+            (None, Some(username), Some(password)) => {
+                out.push((key.text.clone(), Auth::Basic { username, password }));
+            }
+            _ if r.has_problems() => {}
+            _ => {
+                let hint = "give `value`, or `username` and `password`";
+                r.error(
+                    node.place,
+                    format!("`{path}.auth.{}` is incomplete", key.text),
+                    Some(hint),
+                );
+            }
+        }
+        f.finish(r);
+    }
+    out
+}
+
+fn tools(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) {
+    let path = format!("{path}.tools");
+    let Some(mut f) = Fields::of(node, path.as_str(), r) else { return };
+    let words = [("all", Expose::All), ("read_only", Expose::ReadOnly), ("listed", Expose::Listed)];
+    if let Some(expose) = f.choice("expose", &words, r) {
+        rules.expose = expose;
+    }
+    rules.include = selectors(&mut f, "include", &path, r);
+    rules.exclude = selectors(&mut f, "exclude", &path, r);
+    if rules.expose == Expose::Listed && rules.include.is_empty() {
+        let hint = "name operations under `include`";
+        r.error(node.place, "`expose: listed` without `include` leaves no tools", Some(hint));
+    }
+    if let Some(node) = f.take("override") {
+        for (key, node) in node.as_map().unwrap_or_default() {
+            if let Some(o) = override_(node, &format!("{path}.override.{}", key.text), r) {
+                rules.overrides.push((key.text.clone(), o));
+            }
+        }
+    }
+    f.finish(r);
+}
+
+fn selectors(
+    f: &mut Fields<'_>,
+    key: &'static str,
+    path: &str,
+    r: &mut Reader<'_>,
+) -> Vec<Selector> {
+    let Some(node) = f.take(key) else { return Vec::new() };
+    let Some(items) = node.as_list() else {
+        r.error(node.place, format!("`{path}.{key}` must be a list"), None);
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for item in items {
+        let Some(mut s) = Fields::of(item, format!("{path}.{key}[]"), r) else { continue };
+        let selector = Selector {
+            operation: s.text("operation", r),
+            method: s.text("method", r),
+            path: s.text("path", r),
+            tag: s.text("tag", r),
+        };
+        s.finish(r);
+        let parts = [&selector.operation, &selector.path, &selector.tag];
+        for glob in parts.into_iter().flatten() {
+            if let Err(e) = globset::Glob::new(glob) {
+                r.error(
+                    item.place,
+                    format!("the pattern `{glob}` cannot be read: {}", e.kind()),
+                    None,
+                );
+            }
+        }
+        out.push(selector);
+    }
+    out
+}
+
+fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
+    let mut f = Fields::of(node, path, r)?;
+    let mut out = Override {
+        name: f.text("name", r),
+        title: f.text("title", r),
+        description: f.text("description", r),
+        ..Override::default()
+    };
+    if let Some(name) = &out.name
+        && !is_tool_name(name)
+    {
+        let message = format!("`{path}.name` must be 1 to 64 of A-Z a-z 0-9 _ -");
+        r.error(node.place, message, None);
+    }
+    let answers = [("whole", AnswerAs::Whole), ("stream", AnswerAs::Stream)];
+    out.answer = f.choice("answer", &answers, r);
+    let results = [("content", ResultAs::Content), ("passthrough", ResultAs::Passthrough)];
+    out.result = f.choice("result", &results, r).unwrap_or_default();
+    out.timeout = f.duration("timeout", r);
+    out.requires = f.texts("requires", r).unwrap_or_default();
+    out.mcp_headers = f
+        .text_map("mcp_headers", r)
+        .into_iter()
+        .map(|(argument, header)| MirroredHeader { argument, header })
+        .collect();
+    for m in &out.mcp_headers {
+        if http::HeaderName::from_bytes(m.header.as_bytes()).is_err() {
+            r.error(node.place, format!("`{}` is not a header name", m.header), None);
+        }
+    }
+    if let Some(node) = f.take("annotations")
+        && let Some(mut a) = Fields::of(node, format!("{path}.annotations"), r)
+    {
+        out.annotations = Annotations {
+            read_only: a.boolean("read_only", r),
+            destructive: a.boolean("destructive", r),
+            idempotent: a.boolean("idempotent", r),
+            open_world: a.boolean("open_world", r),
+        };
+        a.finish(r);
+    }
+    f.finish(r);
+    Some(out)
+}

@@ -1,0 +1,339 @@
+//! An answer of the API, whole -> the message for the client.
+
+use super::call::Call;
+use super::reply::{Rendered, open_result, tail};
+use crate::config::ResultAs;
+use crate::fault::{Class, Fault};
+use crate::jsonrpc::escape::{escape_into, string_into};
+use crate::jsonrpc::raw;
+use crate::observe::Outcome;
+use crate::tool::answer::Kind;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// The header of an API's answer, as far as a result depends on it.
+#[derive(Clone, Copy)]
+pub struct ResponseHead<'a> {
+    pub status: StatusCode,
+    pub headers: &'a HeaderMap,
+}
+
+/// Bytes of an error's body that a model gets to read.
+const ERROR_BODY_BYTES_MAX: usize = 4 << 10;
+
+/// Answers from this size on are parsed by simd-json where they must be parsed.
+const SIMD_FROM_BYTES: usize = 16 << 10;
+
+impl ResponseHead<'_> {
+    pub fn content_type(&self) -> Option<&str> {
+        self.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok())
+    }
+}
+
+impl Call {
+    /// The message for an answer that is here whole.
+    pub fn answer(&self, head: &ResponseHead<'_>, body: &[u8]) -> Rendered {
+        let made = match head.status.is_success() {
+            true => self.success(head, body),
+            false => Ok(self.error_status(head, body)),
+        };
+        made.unwrap_or_else(|fault| self.fail(&fault))
+    }
+
+    fn success(&self, head: &ResponseHead<'_>, body: &[u8]) -> Result<Rendered, Fault> {
+        if self.tool.result == ResultAs::Passthrough {
+            return self.passthrough(body);
+        }
+        let mut out = Vec::with_capacity(body.len() * 2 + 256);
+        open_result(&self.id, &mut out);
+        out.extend_from_slice(b"{\"content\":[");
+        let mut structured = None;
+        match Kind::of(head.content_type()) {
+            _ if body.is_empty() => text_block(&empty(head.status), &mut out),
+            Kind::Json => {
+                structured = self.json(body, &mut out)?;
+            }
+            Kind::Text => text_block(&String::from_utf8_lossy(body), &mut out),
+            Kind::Image(media) => data_block("image", &media, body, &mut out),
+            Kind::Audio(media) => data_block("audio", &media, body, &mut out),
+            Kind::Blob(media) => self.blob_block(&media, body, &mut out),
+        }
+        if structured.is_none() && self.tool.has_output(self.era.is_modern()) {
+            return Err(mismatch("the answer is not JSON, but the tool promises structure", body));
+        }
+        out.extend_from_slice(b"],\"isError\":false");
+        if let Some(json) = structured {
+            out.extend_from_slice(b",\"structuredContent\":");
+            out.extend_from_slice(json.as_bytes());
+        }
+        out.extend_from_slice(tail(&self.server, self.era));
+        out.push(b'}');
+        Ok(Rendered { body: out, outcome: Outcome::Ok })
+    }
+
+    /// A JSON body as text; the same again as structure where it is promised.
+    fn json<'b>(&self, body: &'b [u8], out: &mut Vec<u8>) -> Result<Option<&'b str>, Fault> {
+        let text = std::str::from_utf8(body)
+            .map_err(|_| invalid("the API said JSON but sent bytes that are not UTF-8", body))?;
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let promised =
+            self.tool.output.as_ref().filter(|_| self.tool.has_output(self.era.is_modern()));
+        match promised {
+            None => {
+                serde_json::from_str::<IgnoredAny>(text).map_err(|e| not_json(&e, body))?;
+                text_block(text, out);
+                Ok(None)
+            }
+            Some(output) => {
+                let value = parse(text).map_err(|e| not_json(&e, body))?;
+                if let Err(verdict) = output.schema.check(&value) {
+                    let place = if verdict.pointer.is_empty() { "/" } else { &verdict.pointer };
+                    let why = format!(
+                        "the answer does not fit the tool's output schema: at {place}: {}",
+                        cut(&verdict.message, 300)
+                    );
+                    return Err(mismatch(&why, body));
+                }
+                text_block(text, out);
+                Ok(Some(text))
+            }
+        }
+    }
+
+    /// Bytes as an embedded resource. Its URI names the api and the path, never
+    /// the host or the query, in which credentials may stand.
+    fn blob_block(&self, media: &str, body: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"resource\",\"resource\":{\"uri\":");
+        string_into(out, &self.resource_uri());
+        out.extend_from_slice(b",\"mimeType\":");
+        string_into(out, media);
+        out.extend_from_slice(b",\"blob\":\"");
+        base64_into(body, out);
+        out.extend_from_slice(b"\"}}");
+    }
+
+    pub fn resource_uri(&self) -> String {
+        let path = self.request.target.split('?').next().unwrap_or_default();
+        format!("api://{}{path}", self.tool.api)
+    }
+
+    /// A body that already is a CallToolResult.
+    fn passthrough(&self, body: &[u8]) -> Result<Rendered, Fault> {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let members = raw::entries(text).map_err(|e| not_json(&e, body))?;
+        let member = |name: &str| members.iter().find(|(k, _)| k == name).map(|(_, v)| v.get());
+        let Some(content) = member("content").filter(|c| c.starts_with('[')) else {
+            return Err(invalid(
+                "the API's answer is no CallToolResult: it has no `content`",
+                body,
+            ));
+        };
+        let is_error = member("isError") == Some("true");
+        let mut out = Vec::with_capacity(body.len() + 256);
+        open_result(&self.id, &mut out);
+        out.extend_from_slice(b"{\"content\":");
+        out.extend_from_slice(content.as_bytes());
+        if let (false, Some(structured)) = (is_error, member("structuredContent")) {
+            out.extend_from_slice(b",\"structuredContent\":");
+            out.extend_from_slice(structured.as_bytes());
+        }
+        out.extend_from_slice(if is_error { b",\"isError\":true" } else { b",\"isError\":false" });
+        out.extend_from_slice(tail(&self.server, self.era));
+        out.push(b'}');
+        let outcome = if is_error { Outcome::ErrorStatus } else { Outcome::Ok };
+        Ok(Rendered { body: out, outcome })
+    }
+
+    /// Any status that is no success: what it was, what the API said of it and
+    /// what may help.
+    fn error_status(&self, head: &ResponseHead<'_>, body: &[u8]) -> Rendered {
+        let mut out = Vec::with_capacity(body.len().min(ERROR_BODY_BYTES_MAX) * 2 + 512);
+        let text = error_text(head, body);
+        super::reply::error_result(&self.server, self.era, &self.id, &text, &mut out);
+        Rendered { body: out, outcome: Outcome::ErrorStatus }
+    }
+}
+
+/// The words for an error status; `body` may be cut.
+pub fn error_text(head: &ResponseHead<'_>, body: &[u8]) -> String {
+    let mut text = error_opening(head);
+    let shown = readable(head, body);
+    let detail = problem_detail(&shown);
+    if let Some(detail) = &detail {
+        text = format!("{}: {detail}", text.trim_end_matches('.'));
+    }
+    let advice = advice(head);
+    if !advice.is_empty() {
+        text = format!("{}. {advice}", text.trim_end_matches('.'));
+    }
+    if !shown.is_empty() && detail.as_deref() != Some(shown.trim()) {
+        text.push('\n');
+        text.push_str(&shown);
+    }
+    text
+}
+
+fn error_opening(head: &ResponseHead<'_>) -> String {
+    let reason = head.status.canonical_reason().unwrap_or("");
+    format!("HTTP {} {reason}", head.status.as_u16()).trim_end().to_owned()
+}
+
+/// The head of a body as text, where it is text.
+fn readable(head: &ResponseHead<'_>, body: &[u8]) -> String {
+    if !matches!(Kind::of(head.content_type()), Kind::Json | Kind::Text) {
+        return String::new();
+    }
+    let cut = &body[..body.len().min(ERROR_BODY_BYTES_MAX)];
+    let mut text = String::from_utf8_lossy(cut).into_owned();
+    if body.len() > cut.len() {
+        text.push('…');
+    }
+    text
+}
+
+/// The sentence in an error body: `detail` or `title` of RFC 9457, or what else
+/// APIs call it.
+fn problem_detail(body: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(body).ok()?;
+    [
+        "/detail",
+        "/title",
+        "/message",
+        "/error/message",
+        "/error_description",
+        "/error",
+        "/errors/0/message",
+    ]
+    .iter()
+    .find_map(|p| value.pointer(p).and_then(Value::as_str))
+    .filter(|s| !s.is_empty())
+    .map(|s| cut(s, 300))
+}
+
+fn advice(head: &ResponseHead<'_>) -> String {
+    let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
+    match (head.status.as_u16(), retry_after) {
+        (400 | 422, _) => "Check the arguments and call again.".into(),
+        (401, _) => {
+            "The API did not accept the gateway's credentials; this is for its operator.".into()
+        }
+        (403, _) => "The API does not allow this.".into(),
+        (404 | 410, _) => "Nothing is there; check the identifiers.".into(),
+        (409, _) => "It conflicts with the present state; read it again first.".into(),
+        (429 | 503, Some(after)) if after.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("Try again after {after} s.")
+        }
+        (429, _) => "Too many calls; try again later.".into(),
+        (301..=308, _) => redirect(head),
+        (500..=599, _) => "The API failed; the call may work later.".into(),
+        _ => String::new(),
+    }
+}
+
+/// Redirects are told, never followed: they could lead anywhere.
+fn redirect(head: &ResponseHead<'_>) -> String {
+    let location = head.headers.get(header::LOCATION).and_then(|v| v.to_str().ok());
+    let origin = location
+        .and_then(|l| l.parse::<http::Uri>().ok())
+        .and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+    match origin {
+        Some(origin) => format!("The API redirects to {origin}, which is not followed."),
+        None => "The API redirects elsewhere, which is not followed.".to_owned(),
+    }
+}
+
+fn empty(status: StatusCode) -> String {
+    format!(
+        "HTTP {} {}: done; the API sent no content.",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or("")
+    )
+}
+
+fn text_block(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
+    escape_into(out, text);
+    out.extend_from_slice(b"\"}");
+}
+
+fn data_block(kind: &str, media: &str, body: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":");
+    string_into(out, kind);
+    out.extend_from_slice(b",\"mimeType\":");
+    string_into(out, media);
+    out.extend_from_slice(b",\"data\":\"");
+    base64_into(body, out);
+    out.extend_from_slice(b"\"}");
+}
+
+pub fn base64_into(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let len = base64::encoded_len(bytes.len(), true).unwrap_or(0);
+    out.resize(start + len, 0);
+    let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + written);
+}
+
+fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    if text.len() >= SIMD_FROM_BYTES {
+        let mut scratch = text.as_bytes().to_vec();
+        // It has no limit of its own on nesting; serde_json has.
+        if !nests_deeply(text)
+            && let Ok(value) = simd_json::serde::from_slice(&mut scratch)
+        {
+            return Ok(value);
+        }
+    }
+    serde_json::from_str(text)
+}
+
+/// Whether nesting may pass what serde_json takes (128 levels). Counts brackets
+/// in strings too: then the slower parser decides.
+fn nests_deeply(text: &str) -> bool {
+    let (mut depth, mut deepest) = (0i32, 0);
+    for b in text.bytes() {
+        match b {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    deepest > 100
+}
+
+fn not_json(e: &serde_json::Error, body: &[u8]) -> Fault {
+    invalid(&format!("the API said JSON but sent something else ({e})"), body)
+}
+
+fn invalid(why: &str, body: &[u8]) -> Fault {
+    Fault::new(Class::UpstreamInvalid, with_body(why, body))
+}
+
+fn mismatch(why: &str, body: &[u8]) -> Fault {
+    Fault::new(Class::OutputMismatch, with_body(why, body))
+}
+
+fn with_body(why: &str, body: &[u8]) -> String {
+    let head = &body[..body.len().min(ERROR_BODY_BYTES_MAX)];
+    let text: Cow<'_, str> = String::from_utf8_lossy(head);
+    let visible: String = text
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
+        .collect();
+    let more = if body.len() > head.len() { "…" } else { "" };
+    format!("{why}. The answer was:\n{visible}{more}\n")
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    text.chars().take(chars).collect::<String>() + "…"
+}

@@ -1,0 +1,126 @@
+//! Bytes into a JSON string literal, whole or in chunks.
+
+use std::io::Write;
+
+/// Appends `text` as the inside of a JSON string: no quotes around it.
+pub fn escape_into(out: &mut Vec<u8>, text: &str) {
+    let start = out.len();
+    // serde_json's escaping is table-driven and well tested; it always writes
+    // the quotes, which are taken off again.
+    if serde_json::to_writer(&mut *out, text).is_ok() {
+        out.pop();
+        out.remove(start);
+    }
+}
+
+/// Appends `text` as a whole JSON string, quotes included.
+pub fn string_into(out: &mut Vec<u8>, text: &str) {
+    // Writing to a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut *out, text);
+}
+
+/// Appends a number in decimal.
+pub fn integer_into(out: &mut Vec<u8>, n: u64) {
+    let mut buffer = itoa::Buffer::new();
+    let _ = out.write_all(buffer.format(n).as_bytes());
+}
+
+/// Text that arrives in chunks which may split a character. Bytes that are not
+/// UTF-8 become U+FFFD, as browsers do (WHATWG Encoding, "replacement").
+#[derive(Debug, Default)]
+pub struct TextChunks {
+    /// The first bytes of a character whose rest is in the next chunk.
+    pending: [u8; 4],
+    pending_len: usize,
+}
+
+impl TextChunks {
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let mut rest = chunk;
+        while self.pending_len > 0 && !rest.is_empty() {
+            self.pending[self.pending_len] = rest[0];
+            self.pending_len += 1;
+            rest = &rest[1..];
+            let head = &self.pending[..self.pending_len];
+            match std::str::from_utf8(head) {
+                Ok(text) => {
+                    escape_into(out, text);
+                    self.pending_len = 0;
+                }
+                Err(e) if e.error_len().is_none() && self.pending_len < 4 => {}
+                Err(_) => {
+                    let lossy = String::from_utf8_lossy(head).into_owned();
+                    escape_into(out, &lossy);
+                    self.pending_len = 0;
+                }
+            }
+        }
+        self.push_aligned(rest, out);
+    }
+
+    fn push_aligned(&mut self, mut rest: &[u8], out: &mut Vec<u8>) {
+        while !rest.is_empty() {
+            match std::str::from_utf8(rest) {
+                Ok(text) => return escape_into(out, text),
+                Err(e) => {
+                    let (good, bad) = rest.split_at(e.valid_up_to());
+                    escape_into(out, &String::from_utf8_lossy(good));
+                    let Some(len) = e.error_len() else {
+                        self.pending[..bad.len()].copy_from_slice(bad);
+                        self.pending_len = bad.len();
+                        return;
+                    };
+                    out.extend_from_slice("\u{fffd}".as_bytes());
+                    rest = &bad[len..];
+                }
+            }
+        }
+    }
+
+    /// Writes what a cut character left behind.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        if self.pending_len > 0 {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+            self.pending_len = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cut_anywhere_give_the_same_text() {
+        let text = "a\"b\\c\n\u{1}é世🎉 end";
+        let mut want = Vec::new();
+        escape_into(&mut want, text);
+        for cut in 0..=text.len() {
+            for second in cut..=text.len() {
+                let (mut t, mut got) = (TextChunks::default(), Vec::new());
+                let b = text.as_bytes();
+                t.push(&b[..cut], &mut got);
+                t.push(&b[cut..second], &mut got);
+                t.push(&b[second..], &mut got);
+                t.end(&mut got);
+                assert_eq!(got, want, "cut at {cut} and {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_replaced() {
+        for (chunks, want) in [
+            (vec![&b"a\xffb"[..]], "a\u{fffd}b"),
+            (vec![&b"a\xe4"[..], b"b"], "a\u{fffd}b"),
+            (vec![&b"a\xe4\xb8"[..]], "a\u{fffd}"),
+        ] {
+            let (mut t, mut got) = (TextChunks::default(), Vec::new());
+            for c in &chunks {
+                t.push(c, &mut got);
+            }
+            t.end(&mut got);
+            assert_eq!(String::from_utf8_lossy(&got), want, "{chunks:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! OpenAPI documents -> one model of operations. Knows nothing of tools or MCP;
+//! reads no file and no network.
+
+pub mod document;
+pub mod operation;
+pub mod parameter;
+pub mod security;
+pub mod server;
+
+pub use document::{Document, Version};
+pub use operation::{Body, Media, Operation, Response, Skipped};
+pub use parameter::{Location, Parameter, Style};

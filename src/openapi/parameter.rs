@@ -1,0 +1,172 @@
+//! One parameter of an operation, its style and location as enums.
+
+use super::document::Document;
+use serde_json::{Map, Value, json};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Location {
+    Path,
+    Query,
+    Header,
+    Cookie,
+}
+
+impl Location {
+    pub fn name(self) -> &'static str {
+        match self {
+            Location::Path => "path",
+            Location::Query => "query",
+            Location::Header => "header",
+            Location::Cookie => "cookie",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Matrix,
+    Label,
+    Simple,
+    Form,
+    SpaceDelimited,
+    PipeDelimited,
+    DeepObject,
+}
+
+#[derive(Debug)]
+pub struct Parameter<'d> {
+    pub name: String,
+    pub location: Location,
+    pub required: bool,
+    pub deprecated: bool,
+    pub description: Option<String>,
+    pub style: Style,
+    pub explode: bool,
+    pub allow_reserved: bool,
+    /// The media type that the value is written in, where the document gives
+    /// `content` instead of `schema`.
+    pub content: Option<String>,
+    pub schema: Option<&'d Value>,
+}
+
+/// The parameters of a path item and an operation, merged by name and location,
+/// the operation's first. What OpenAPI says to ignore is left out.
+pub fn merged<'d>(
+    document: &'d Document,
+    path_item: Option<&'d Value>,
+    operation: Option<&'d Value>,
+) -> Result<Vec<Parameter<'d>>, String> {
+    let mut out: Vec<Parameter<'d>> = Vec::new();
+    for list in [path_item, operation].into_iter().flatten() {
+        for value in list.as_array().into_iter().flatten() {
+            let value = document.library.follow(value)?;
+            let Some(parameter) = read(document, value)? else { continue };
+            match out.iter_mut().find(|p| same(p, &parameter)) {
+                Some(earlier) => *earlier = parameter,
+                None => out.push(parameter),
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn same(a: &Parameter<'_>, b: &Parameter<'_>) -> bool {
+    a.location == b.location
+        && match a.location {
+            Location::Header => a.name.eq_ignore_ascii_case(&b.name),
+            _ => a.name == b.name,
+        }
+}
+
+fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter<'d>>, String> {
+    let Some(object) = value.as_object() else {
+        return Err("a parameter that is not an object".to_owned());
+    };
+    let name = object.get("name").and_then(Value::as_str).ok_or("a parameter without a name")?;
+    if object.get("in").and_then(Value::as_str) == Some("header")
+        && !crate::header::is_settable(name)
+    {
+        return Ok(None);
+    }
+    let typed: openapiv3::Parameter = serde_json::from_value(skeleton(object))
+        .map_err(|e| format!("the parameter `{name}`: {e}"))?;
+    let (content, schema) = content_or_schema(document, object)?;
+    let (location, style, allow_reserved) = placed(&typed);
+    let data = typed.parameter_data();
+    Ok(Some(Parameter {
+        required: data.required || location == Location::Path,
+        deprecated: data.deprecated.unwrap_or(false),
+        description: data.description,
+        explode: data.explode.unwrap_or(style == Style::Form),
+        name: data.name,
+        location,
+        style,
+        allow_reserved,
+        content,
+        schema,
+    }))
+}
+
+/// The parameter without its schema and examples, so that one odd schema does
+/// not cost the typed reading of the rest.
+fn skeleton(object: &Map<String, Value>) -> Value {
+    let mut out: Map<String, Value> = object
+        .iter()
+        .filter(|(k, v)| {
+            matches!(
+                k.as_str(),
+                "name"
+                    | "in"
+                    | "required"
+                    | "deprecated"
+                    | "description"
+                    | "style"
+                    | "explode"
+                    | "allowReserved"
+            ) && !v.is_null()
+        })
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    out.insert("schema".to_owned(), json!({}));
+    Value::Object(out)
+}
+
+type ContentOrSchema<'d> = (Option<String>, Option<&'d Value>);
+
+fn content_or_schema<'d>(
+    document: &'d Document,
+    object: &'d Map<String, Value>,
+) -> Result<ContentOrSchema<'d>, String> {
+    let first = object.get("content").and_then(Value::as_object).and_then(|c| c.iter().next());
+    Ok(match first {
+        Some((media, value)) => {
+            (Some(media.clone()), document.library.follow(value)?.get("schema"))
+        }
+        None => (None, object.get("schema")),
+    })
+}
+
+fn placed(parameter: &openapiv3::Parameter) -> (Location, Style, bool) {
+    use openapiv3::{CookieStyle, HeaderStyle, Parameter as P, PathStyle, QueryStyle};
+    match parameter {
+        P::Path { style, .. } => {
+            let style = match style {
+                PathStyle::Matrix => Style::Matrix,
+                PathStyle::Label => Style::Label,
+                PathStyle::Simple => Style::Simple,
+            };
+            (Location::Path, style, false)
+        }
+        P::Query { style, allow_reserved, .. } => {
+            let style = match style {
+                QueryStyle::Form => Style::Form,
+                QueryStyle::SpaceDelimited => Style::SpaceDelimited,
+                QueryStyle::PipeDelimited => Style::PipeDelimited,
+                QueryStyle::DeepObject => Style::DeepObject,
+            };
+            (Location::Query, style, *allow_reserved)
+        }
+        P::Header { style: HeaderStyle::Simple, .. } => (Location::Header, Style::Simple, false),
+        P::Cookie { style: CookieStyle::Form, .. } => (Location::Cookie, Style::Form, false),
+    }
+}

@@ -1,0 +1,111 @@
+//! What an operator sees when a configuration or a document is wrong: every
+//! problem at once, each with where it is and what to do.
+
+use serde::Serialize;
+use std::fmt;
+
+/// A place in a file. Lines and columns count from one; zero means unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub file: String,
+    pub line: u64,
+    pub column: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing is served until it is mended.
+    Error,
+    /// Served without the part it names.
+    Warning,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    pub severity: Severity,
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub fn error(place: Place, message: impl Into<String>) -> Self {
+        Problem { severity: Severity::Error, place, message: message.into(), hint: None }
+    }
+
+    pub fn warning(place: Place, message: impl Into<String>) -> Self {
+        Problem { severity: Severity::Warning, place, message: message.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl Place {
+    pub fn file(file: impl Into<String>) -> Self {
+        Place { file: file.into(), line: 0, column: 0 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (0, _) => write!(f, "{}", self.file),
+            (line, 0) => write!(f, "{}:{line}", self.file),
+            (line, column) => write!(f, "{}:{line}:{column}", self.file),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{}: {kind}: {}", self.place, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The nearest of `known` to what somebody wrote, when it is near enough to be
+/// what they meant.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR_ENOUGH: f64 = 0.72;
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&written.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score >= NEAR_ENOUGH)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_slips_of_the_pen_and_nothing_far() {
+        for (written, want) in [
+            ("upsteam", Some("upstream")),
+            ("open_api", Some("openapi")),
+            ("OpenAPI", Some("openapi")),
+            ("zzz", None),
+        ] {
+            assert_eq!(nearest(written, ["openapi", "upstream", "tools"]), want, "{written}");
+        }
+    }
+}

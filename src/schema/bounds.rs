@@ -1,0 +1,112 @@
+//! How much work a schema can make a validator do.
+//!
+//! A chain of `allOf: [$ref next, $ref next]` doubles at every level, so a few
+//! lines of a document can cost minutes for one value (MCP 2026-07-28, basic,
+//! "Composition-Keyword Resource Use"). Counted when a tool is compiled.
+
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The most evaluations that one value may cause in one place. Above it a
+/// value takes longer than 5 ms to check on 2020s hardware.
+pub const EVALUATIONS_MAX: u64 = 100_000;
+
+/// The number of schemas a validator applies in place to one value, the
+/// product over compositions. A recursive reference counts once.
+pub fn evaluations(root: &Value) -> u64 {
+    let defs = root.get("$defs");
+    let mut counted = HashMap::new();
+    count(root, defs, &mut counted)
+}
+
+fn count<'a>(
+    schema: &'a Value,
+    defs: Option<&'a Value>,
+    counted: &mut HashMap<&'a str, u64>,
+) -> u64 {
+    let Value::Object(object) = schema else { return 1 };
+    let mut here: u64 = 1;
+    let mut below: u64 = 0;
+    for (key, value) in object {
+        match key.as_str() {
+            "$ref" => {
+                let name = value.as_str().and_then(|r| r.strip_prefix("#/$defs/"));
+                here = here.saturating_add(name.map_or(1, |n| referred(n, defs, counted)));
+            }
+            "allOf" | "anyOf" | "oneOf" => {
+                for item in value.as_array().into_iter().flatten() {
+                    here = here.saturating_add(count(item, defs, counted));
+                }
+            }
+            "not" | "if" | "then" | "else" => {
+                here = here.saturating_add(count(value, defs, counted));
+            }
+            "properties" | "patternProperties" | "dependentSchemas" => {
+                for item in value.as_object().into_iter().flat_map(|o| o.values()) {
+                    below = below.max(count(item, defs, counted));
+                }
+            }
+            "items"
+            | "additionalProperties"
+            | "contains"
+            | "propertyNames"
+            | "unevaluatedProperties"
+            | "unevaluatedItems" => {
+                below = below.max(count(value, defs, counted));
+            }
+            "prefixItems" => {
+                for item in value.as_array().into_iter().flatten() {
+                    below = below.max(count(item, defs, counted));
+                }
+            }
+            _ => {}
+        }
+    }
+    here.max(below)
+}
+
+fn referred<'a>(
+    name: &'a str,
+    defs: Option<&'a Value>,
+    counted: &mut HashMap<&'a str, u64>,
+) -> u64 {
+    if let Some(n) = counted.get(name) {
+        return *n;
+    }
+    counted.insert(name, 1);
+    let n = defs.and_then(|d| d.get(name)).map_or(1, |d| count(d, defs, counted));
+    counted.insert(name, n);
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, json};
+
+    fn chain(levels: usize) -> Value {
+        let mut defs = Map::new();
+        for i in 0..levels {
+            let next = json!({"$ref": format!("#/$defs/n{}", i + 1)});
+            defs.insert(format!("n{i}"), json!({"allOf": [next, next]}));
+        }
+        defs.insert(format!("n{levels}"), json!({"type": "string"}));
+        json!({"$ref": "#/$defs/n0", "$defs": defs})
+    }
+
+    #[test]
+    fn a_doubling_chain_is_seen() {
+        assert!(evaluations(&chain(10)) < EVALUATIONS_MAX);
+        assert!(evaluations(&chain(20)) > EVALUATIONS_MAX);
+        assert!(evaluations(&chain(200)) > EVALUATIONS_MAX);
+    }
+
+    #[test]
+    fn recursion_and_width_are_cheap() {
+        let recursive = json!({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"a": {"$ref": "#/$defs/a"}}}}});
+        assert!(evaluations(&recursive) < 10);
+        let wide: Map<String, Value> =
+            (0..1000).map(|i| (format!("p{i}"), json!({"type": "string"}))).collect();
+        assert!(evaluations(&json!({ "properties": wide })) < 10);
+    }
+}

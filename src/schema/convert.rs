@@ -1,0 +1,461 @@
+//! A schema of OpenAPI 3.0 or 3.1 -> JSON Schema 2020-12 that stands by itself.
+//!
+//! References become `$defs` of the tool that uses them, recursion included.
+//! What real documents get wrong (unknown types, empty enums, doubled entries)
+//! is mended rather than refused: one bad keyword must not cost a tool.
+
+use super::reference::{Library, suggested_name};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Which rules the document's schemas follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAPI 3.0 (and 2.0): `nullable`, boolean exclusive bounds, `$ref`
+    /// without siblings.
+    OpenApi30,
+    /// OpenAPI 3.1: JSON Schema 2020-12.
+    OpenApi31,
+}
+
+/// Inputs leave out what is `readOnly`, outputs what is `writeOnly`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+/// The deepest nesting of one schema. Real ones stay under 40.
+const DEPTH_MAX: usize = 100;
+
+/// Converts the schemas of one document in one direction. Components are
+/// converted once, however many tools use them.
+pub struct Converter<'l> {
+    library: &'l Library,
+    dialect: Dialect,
+    direction: Direction,
+    names: HashMap<String, String>,
+    taken: HashSet<String>,
+    defs: HashMap<String, Value>,
+}
+
+type Result<T> = std::result::Result<T, String>;
+type Object = Map<String, Value>;
+
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+
+/// Keywords of OpenAPI or of other dialects that 2020-12 clients do not know or
+/// must not see. A document's `x-mcp-header` goes with all other extensions: a
+/// document must not decide what is copied into headers.
+const DROPPED: [&str; 12] = [
+    "xml",
+    "externalDocs",
+    "discriminator",
+    "example",
+    "nullable",
+    "collectionFormat",
+    "allowEmptyValue",
+    "$schema",
+    "$id",
+    "id",
+    "$vocabulary",
+    "$comment",
+];
+
+/// What may stand beside a `$ref` in 3.0 and still mean something.
+const KEPT_BESIDE_REF: [&str; 8] = [
+    "description",
+    "title",
+    "deprecated",
+    "default",
+    "nullable",
+    "x-nullable",
+    "readOnly",
+    "writeOnly",
+];
+
+impl<'l> Converter<'l> {
+    pub fn new(library: &'l Library, dialect: Dialect, direction: Direction) -> Self {
+        Converter {
+            library,
+            dialect,
+            direction,
+            names: HashMap::new(),
+            taken: HashSet::new(),
+            defs: HashMap::new(),
+        }
+    }
+
+    /// Converts one schema. References in it become `#/$defs/...`;
+    /// [`Converter::close`] attaches what they name.
+    pub fn convert(&mut self, schema: &Value) -> Result<Value> {
+        self.schema(schema, 0)
+    }
+
+    /// Attaches to `root` the definitions it reaches, and no others.
+    pub fn close(&self, mut root: Object) -> Object {
+        let mut needed = BTreeMap::new();
+        for value in root.values() {
+            self.reach(value, &mut needed);
+        }
+        if !needed.is_empty() {
+            let defs = needed.into_iter().map(|(k, v)| (k.to_owned(), v.clone())).collect();
+            root.insert("$defs".to_owned(), Value::Object(defs));
+        }
+        root
+    }
+
+    /// The definition a converted reference names.
+    pub fn definition(&self, reference: &str) -> Option<&Value> {
+        self.defs.get(reference.strip_prefix("#/$defs/")?)
+    }
+
+    fn reach<'a>(&'a self, value: &'a Value, needed: &mut BTreeMap<&'a str, &'a Value>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(name) = object
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .and_then(|r| r.strip_prefix("#/$defs/"))
+                    && let Some((name, definition)) = self.defs.get_key_value(name)
+                    && needed.insert(name, definition).is_none()
+                {
+                    self.reach(definition, needed);
+                }
+                object.values().for_each(|v| self.reach(v, needed));
+            }
+            Value::Array(items) => items.iter().for_each(|v| self.reach(v, needed)),
+            _ => {}
+        }
+    }
+
+    fn schema(&mut self, schema: &Value, depth: usize) -> Result<Value> {
+        if depth > DEPTH_MAX {
+            return Err(format!("a schema nested deeper than {DEPTH_MAX} levels"));
+        }
+        let object = match schema {
+            Value::Bool(_) => return Ok(schema.clone()),
+            Value::Object(object) => object,
+            _ => return Err("a schema that is not an object".to_owned()),
+        };
+        match object.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.reference(reference, object, depth),
+            None => {
+                let mut out = self.keywords(object, depth)?;
+                if says_nullable(object) {
+                    out = allow_null(out);
+                }
+                Ok(Value::Object(out))
+            }
+        }
+    }
+
+    fn reference(&mut self, reference: &str, object: &Object, depth: usize) -> Result<Value> {
+        let name = self.define(reference, depth)?;
+        let mut out = Object::new();
+        let target = json!({"$ref": format!("#/$defs/{name}")});
+        let siblings: Object = object
+            .iter()
+            .filter(|(k, _)| {
+                *k != "$ref"
+                    && (self.dialect == Dialect::OpenApi31 || KEPT_BESIDE_REF.contains(&k.as_str()))
+            })
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        if self.dialect == Dialect::OpenApi30 && says_nullable(object) {
+            out.insert("anyOf".to_owned(), json!([target, {"type": "null"}]));
+        } else if let Value::Object(target) = target {
+            out = target;
+        }
+        if !siblings.is_empty() {
+            out.extend(self.keywords(&siblings, depth)?);
+        }
+        Ok(Value::Object(out))
+    }
+
+    /// Converts what `reference` names, once, and gives the name under `$defs`.
+    fn define(&mut self, reference: &str, depth: usize) -> Result<String> {
+        if let Some(name) = self.names.get(reference) {
+            return Ok(name.clone());
+        }
+        let library = self.library;
+        let target = library.lookup(reference)?;
+        let base = suggested_name(reference);
+        let mut name = base.clone();
+        let mut n = 2;
+        while !self.taken.insert(name.clone()) {
+            name = format!("{base}_{n}");
+            n += 1;
+        }
+        // Named before it is converted, so that recursion ends here.
+        self.names.insert(reference.to_owned(), name.clone());
+        match self.schema(target, depth + 1) {
+            Ok(converted) => {
+                self.defs.insert(name.clone(), converted);
+                Ok(name)
+            }
+            Err(e) => {
+                self.names.remove(reference);
+                self.taken.remove(&name);
+                Err(e)
+            }
+        }
+    }
+
+    fn keywords(&mut self, schema: &Object, depth: usize) -> Result<Object> {
+        let hidden = self.hidden_properties(schema);
+        let mut out = Object::new();
+        for (key, value) in schema {
+            if DROPPED.contains(&key.as_str()) || key.starts_with("x-") {
+                continue;
+            }
+            if let Some(value) = self.keyword(schema, key, value, &hidden, depth)? {
+                out.insert(renamed(key, schema).to_owned(), value);
+            }
+        }
+        if let (Some(example), false) = (schema.get("example"), out.contains_key("examples"))
+            && !example.is_null()
+        {
+            out.insert("examples".to_owned(), json!([example]));
+        }
+        let kind = schema.get("type").and_then(Value::as_str);
+        let format = schema.get("format").and_then(Value::as_str);
+        if matches!((kind, format), (Some("string"), Some("byte" | "binary")) | (Some("file"), _)) {
+            out.insert("contentEncoding".to_owned(), json!("base64"));
+        }
+        Ok(out)
+    }
+
+    /// One keyword converted; `None` when it means nothing in 2020-12.
+    fn keyword(
+        &mut self,
+        schema: &Object,
+        key: &str,
+        value: &Value,
+        hidden: &HashSet<&str>,
+        depth: usize,
+    ) -> Result<Option<Value>> {
+        Ok(match key {
+            "type" => types(value),
+            "exclusiveMinimum" | "exclusiveMaximum" => exclusive(schema, key, value),
+            "minimum" if schema.get("exclusiveMinimum") == Some(&Value::Bool(true)) => None,
+            "maximum" if schema.get("exclusiveMaximum") == Some(&Value::Bool(true)) => None,
+            "minimum" | "maximum" => value.is_number().then(|| value.clone()),
+            "multipleOf" => value.as_f64().filter(|n| *n > 0.0).map(|_| value.clone()),
+            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
+            | "maxProperties" | "minContains" | "maxContains" => {
+                value.as_u64().map(|_| value.clone())
+            }
+            "description" | "title" | "pattern" | "format" | "contentMediaType"
+            | "contentEncoding" => value.is_string().then(|| value.clone()),
+            "required" => required(value, hidden),
+            "enum" => enumeration(value),
+            "examples" => value.as_array().filter(|a| !a.is_empty()).map(|_| value.clone()),
+            "items" if value.is_array() => self.list(schema, "prefixItems", value, depth)?,
+            "items"
+            | "additionalProperties"
+            | "not"
+            | "propertyNames"
+            | "contains"
+            | "if"
+            | "then"
+            | "else"
+            | "unevaluatedProperties"
+            | "unevaluatedItems"
+            | "contentSchema"
+            | "additionalItems" => match value {
+                Value::Null => None,
+                value => Some(self.schema(value, depth + 1)?),
+            },
+            "allOf" | "anyOf" | "oneOf" | "prefixItems" => self.list(schema, key, value, depth)?,
+            "properties" => self.members(value, hidden, depth)?,
+            "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+                self.members(value, &HashSet::new(), depth)?
+            }
+            "$dynamicRef" | "$recursiveRef" | "$dynamicAnchor" | "$recursiveAnchor" => {
+                return Err(format!("the schema uses `{key}`"));
+            }
+            _ => Some(value.clone()),
+        })
+    }
+
+    fn list(
+        &mut self,
+        schema: &Object,
+        key: &str,
+        value: &Value,
+        depth: usize,
+    ) -> Result<Option<Value>> {
+        let Some(items) = value.as_array().filter(|a| !a.is_empty()) else { return Ok(None) };
+        let discriminator = match key {
+            "oneOf" | "anyOf" => schema.get("discriminator").and_then(Value::as_object),
+            _ => None,
+        };
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            let converted = self.schema(item, depth + 1)?;
+            out.push(match discriminator {
+                Some(d) => tagged(converted, item, d),
+                None => converted,
+            });
+        }
+        Ok(Some(Value::Array(out)))
+    }
+
+    fn members(
+        &mut self,
+        value: &Value,
+        hidden: &HashSet<&str>,
+        depth: usize,
+    ) -> Result<Option<Value>> {
+        let Some(members) = value.as_object() else { return Ok(None) };
+        let mut out = Object::new();
+        for (name, schema) in members {
+            if !hidden.contains(name.as_str()) {
+                out.insert(name.clone(), self.schema(schema, depth + 1)?);
+            }
+        }
+        Ok(Some(Value::Object(out)))
+    }
+
+    /// Properties that do not exist in this direction.
+    fn hidden_properties<'s>(&self, schema: &'s Object) -> HashSet<&'s str> {
+        let marker = match self.direction {
+            Direction::Input => "readOnly",
+            Direction::Output => "writeOnly",
+        };
+        let marked = |s: &Value| s.get(marker) == Some(&Value::Bool(true));
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+            return HashSet::new();
+        };
+        properties
+            .iter()
+            .filter(|(_, s)| marked(s) || self.library.follow(s).is_ok_and(marked))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+fn renamed<'k>(key: &'k str, schema: &Object) -> &'k str {
+    match key {
+        "items" if schema.get("items").is_some_and(Value::is_array) => "prefixItems",
+        key => key,
+    }
+}
+
+fn says_nullable(schema: &Object) -> bool {
+    ["nullable", "x-nullable"].iter().any(|k| schema.get(*k) == Some(&Value::Bool(true)))
+}
+
+/// `nullable: true` in words of 2020-12. Generators leave it in 3.1 too.
+fn allow_null(mut schema: Object) -> Object {
+    match schema.get_mut("type") {
+        Some(Value::String(t)) if t != "null" => {
+            let t = std::mem::take(t);
+            schema.insert("type".to_owned(), json!([t, "null"]));
+        }
+        Some(Value::Array(types)) => {
+            if !types.iter().any(|t| t == "null") {
+                types.push(json!("null"));
+            }
+        }
+        Some(_) => {}
+        None => {
+            let composed = ["allOf", "oneOf", "anyOf", "enum", "const", "not"];
+            if composed.iter().any(|k| schema.contains_key(*k)) {
+                return null_beside(schema);
+            }
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum")
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
+    }
+    schema
+}
+
+fn null_beside(mut schema: Object) -> Object {
+    let mut outer = Object::new();
+    for key in ["title", "description", "default", "deprecated"] {
+        if let Some(value) = schema.shift_remove(key) {
+            outer.insert(key.to_owned(), value);
+        }
+    }
+    outer.insert("anyOf".to_owned(), json!([schema, {"type": "null"}]));
+    outer
+}
+
+fn types(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(t) if t == "file" => Some(json!("string")),
+        Value::String(t) => TYPES.contains(&t.as_str()).then(|| value.clone()),
+        Value::Array(types) => {
+            let mut known: Vec<&str> = Vec::new();
+            for t in types.iter().filter_map(Value::as_str) {
+                if TYPES.contains(&t) && !known.contains(&t) {
+                    known.push(t);
+                }
+            }
+            (!known.is_empty()).then(|| json!(known))
+        }
+        _ => None,
+    }
+}
+
+/// 3.0 says `exclusiveMinimum: true` beside `minimum`; 2020-12 gives the number.
+fn exclusive(schema: &Object, key: &str, value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(_) => Some(value.clone()),
+        Value::Bool(true) => {
+            let bound = if key == "exclusiveMinimum" { "minimum" } else { "maximum" };
+            schema.get(bound).filter(|b| b.is_number()).cloned()
+        }
+        _ => None,
+    }
+}
+
+fn required(value: &Value, hidden: &HashSet<&str>) -> Option<Value> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in value.as_array()?.iter().filter_map(Value::as_str) {
+        if !hidden.contains(name) && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| json!(names))
+}
+
+fn enumeration(value: &Value) -> Option<Value> {
+    let mut seen = HashSet::new();
+    let values: Vec<&Value> =
+        value.as_array()?.iter().filter(|v| seen.insert(v.to_string())).collect();
+    (!values.is_empty()).then(|| json!(values))
+}
+
+/// A branch of a discriminated union says which tag it stands for, since
+/// 2020-12 has no `discriminator`.
+fn tagged(converted: Value, branch: &Value, discriminator: &Object) -> Value {
+    let Some(property) = discriminator.get("propertyName").and_then(Value::as_str) else {
+        return converted;
+    };
+    let Some(reference) = branch.get("$ref").and_then(Value::as_str) else { return converted };
+    let name = reference.rsplit('/').next().unwrap_or(reference);
+    let tags: Vec<&str> = match discriminator.get("mapping").and_then(Value::as_object) {
+        Some(mapping) => mapping
+            .iter()
+            .filter(|(_, target)| *target == reference || *target == name)
+            .map(|(tag, _)| tag.as_str())
+            .collect(),
+        None => vec![name],
+    };
+    let constraint = match tags[..] {
+        [] => return converted,
+        [tag] => json!({"const": tag}),
+        _ => json!({"enum": tags}),
+    };
+    json!({"allOf": [converted], "properties": {property: constraint}, "required": [property]})
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

@@ -1,0 +1,155 @@
+//! Tables for the conversion of schemas.
+
+use super::*;
+
+fn convert(dialect: Dialect, direction: Direction, root: Value, schema: Value) -> Value {
+    let library = Library::new(root);
+    let mut c = Converter::new(&library, dialect, direction);
+    match c.convert(&schema) {
+        Ok(Value::Object(o)) => Value::Object(c.close(o)),
+        Ok(other) => other,
+        Err(e) => json!({ "error": e }),
+    }
+}
+
+#[test]
+fn keywords_of_3_0() {
+    for (schema, want) in [
+        (json!({"type": "string", "nullable": true}), json!({"type": ["string", "null"]})),
+        (
+            json!({"type": "string", "nullable": true, "enum": ["a"]}),
+            json!({"type": ["string", "null"], "enum": ["a", null]}),
+        ),
+        (
+            json!({"nullable": true, "allOf": [{"type": "object"}], "description": "d"}),
+            json!({"description": "d", "anyOf": [{"allOf": [{"type": "object"}]}, {"type": "null"}]}),
+        ),
+        (
+            json!({"type": "integer", "minimum": 1, "exclusiveMinimum": true}),
+            json!({"type": "integer", "exclusiveMinimum": 1}),
+        ),
+        (
+            json!({"type": "integer", "maximum": 9, "exclusiveMaximum": false}),
+            json!({"type": "integer", "maximum": 9}),
+        ),
+        (
+            json!({"type": "string", "format": "byte"}),
+            json!({"type": "string", "format": "byte", "contentEncoding": "base64"}),
+        ),
+        (json!({"type": "any"}), json!({})),
+        (json!({"type": "string", "enum": ["a", "a"]}), json!({"type": "string", "enum": ["a"]})),
+        (json!({"type": "object", "required": true}), json!({"type": "object"})),
+        (json!({"type": "string", "example": "x"}), json!({"type": "string", "examples": ["x"]})),
+        (
+            json!({"type": "string", "xml": {}, "x-y": 1, "x-mcp-header": "A"}),
+            json!({"type": "string"}),
+        ),
+        (json!({"items": []}), json!({})),
+        (json!({"type": "string", "pattern": null}), json!({"type": "string"})),
+    ] {
+        let got = convert(Dialect::OpenApi30, Direction::Input, json!({}), schema.clone());
+        assert_eq!(got, want, "{schema}");
+    }
+}
+
+#[test]
+fn references_become_definitions_recursion_included() {
+    let root = json!({"components": {"schemas": {
+        "Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}},
+        "Unused": {"type": "string"},
+    }}});
+    let got = convert(
+        Dialect::OpenApi31,
+        Direction::Input,
+        root,
+        json!({"type": "object", "properties": {"n": {"$ref": "#/components/schemas/Node", "description": "first"}}}),
+    );
+    assert_eq!(
+        got,
+        json!({
+            "type": "object",
+            "properties": {"n": {"$ref": "#/$defs/Node", "description": "first"}},
+            "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
+        })
+    );
+}
+
+#[test]
+fn siblings_of_a_reference_depend_on_the_version() {
+    let root = json!({"components": {"schemas": {"A": {"type": "string"}}}});
+    let schema = json!({"$ref": "#/components/schemas/A", "minLength": 2, "nullable": true, "description": "d"});
+    let old = convert(Dialect::OpenApi30, Direction::Input, root.clone(), schema.clone());
+    assert_eq!(old["anyOf"], json!([{"$ref": "#/$defs/A"}, {"type": "null"}]));
+    assert_eq!(old.get("minLength"), None);
+    assert_eq!(old["description"], "d");
+    let new = convert(Dialect::OpenApi31, Direction::Input, root, schema);
+    assert_eq!((&new["$ref"], &new["minLength"]), (&json!("#/$defs/A"), &json!(2)));
+}
+
+#[test]
+fn read_only_and_write_only_follow_the_direction() {
+    let root = json!({"components": {"schemas": {"Id": {"type": "integer", "readOnly": true}}}});
+    let schema = json!({
+        "type": "object",
+        "required": ["id", "name", "password"],
+        "properties": {
+            "id": {"$ref": "#/components/schemas/Id"},
+            "name": {"type": "string"},
+            "password": {"type": "string", "writeOnly": true},
+        },
+    });
+    let keys = |v: &Value| {
+        v["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(",")
+    };
+    let input = convert(Dialect::OpenApi31, Direction::Input, root.clone(), schema.clone());
+    assert_eq!(
+        (keys(&input).as_str(), &input["required"]),
+        ("name,password", &json!(["name", "password"]))
+    );
+    let output = convert(Dialect::OpenApi31, Direction::Output, root, schema);
+    assert_eq!((keys(&output).as_str(), &output["required"]), ("id,name", &json!(["id", "name"])));
+}
+
+#[test]
+fn a_discriminator_becomes_a_tag_on_each_branch() {
+    let root =
+        json!({"components": {"schemas": {"Cat": {"type": "object"}, "Dog": {"type": "object"}}}});
+    let got = convert(
+        Dialect::OpenApi31,
+        Direction::Input,
+        root,
+        json!({
+            "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+            "discriminator": {"propertyName": "kind", "mapping": {"meow": "#/components/schemas/Cat", "woof": "Dog"}},
+        }),
+    );
+    assert_eq!(got["oneOf"][0]["properties"]["kind"], json!({"const": "meow"}));
+    assert_eq!(got["oneOf"][1]["properties"]["kind"], json!({"const": "woof"}));
+    assert!(got.get("discriminator").is_none());
+}
+
+#[test]
+fn what_cannot_be_converted_says_why() {
+    for (schema, why) in [
+        (json!({"$ref": "#/components/schemas/Gone"}), "points at nothing"),
+        (json!({"$ref": "other.yaml#/A"}), "outside the document"),
+        (json!({"$dynamicRef": "#x"}), "$dynamicRef"),
+        (json!({"properties": {"a": 7}}), "not an object"),
+    ] {
+        let got = convert(Dialect::OpenApi31, Direction::Input, json!({}), schema.clone());
+        let error = got["error"].as_str().unwrap_or_default();
+        assert!(error.contains(why), "{schema}: {error}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |levels: usize| {
+        (0..levels)
+            .fold(json!({"type": "string"}), |inner, _| json!({"type": "array", "items": inner}))
+    };
+    for (levels, ok) in [(DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+        let got = convert(Dialect::OpenApi31, Direction::Input, json!({}), nested(levels));
+        assert_eq!(got.get("error").is_none(), ok, "{levels}");
+    }
+}

@@ -1,0 +1,12 @@
+//! JSON Schema: from the dialects of OpenAPI to 2020-12, and compiled validators.
+//! Knows nothing of operations, tools or MCP.
+
+pub mod bounds;
+pub mod convert;
+pub mod reference;
+pub mod tolerant;
+pub mod validators;
+
+pub use convert::{Converter, Dialect, Direction};
+pub use reference::Library;
+pub use validators::{Validators, Verdict};

@@ -1,0 +1,340 @@
+//! Everything one request needs, immutable. The gateway keeps the current one
+//! behind an `ArcSwap`; a request holds the one it began with until it ends.
+
+use crate::config::{Api, Config, Server as ServerConfig, Upstream as UpstreamConfig};
+use crate::mcp::results::{Identity, Results};
+use crate::mcp::session::SessionKey;
+use crate::observe::ServerFigures;
+use crate::openapi::{Document, Skipped};
+use crate::policy::origin::OriginPolicy;
+use crate::problem::{Place, Problem};
+use crate::schema::Validators;
+use crate::tool::Tool;
+use crate::tool::compile::{Upstreams, compile};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub struct Snapshot {
+    /// Counts the snapshots of this process, from one.
+    pub generation: u64,
+    pub servers: Vec<Arc<Server>>,
+    by_path: HashMap<Box<str>, usize>,
+    pub upstreams: Vec<Upstream>,
+}
+
+/// One MCP server, ready to answer.
+pub struct Server {
+    pub name: Box<str>,
+    pub path: Box<str>,
+    pub origin: OriginPolicy,
+    pub request_bytes_max: usize,
+    pub results: Results,
+    /// In the order they are listed.
+    pub tools: Vec<Arc<Tool>>,
+    by_name: HashMap<Box<str>, usize>,
+    page_size: usize,
+    /// Differs when what tools/list says differs.
+    pub fingerprint: u64,
+    pub session_key: Arc<SessionKey>,
+    pub figures: ServerFigures,
+}
+
+/// Where calls go: endpoints that are alike.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    pub api: String,
+    pub endpoints: Vec<Endpoint>,
+    pub settings: UpstreamConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub tls: bool,
+    pub host: String,
+    pub port: u16,
+    /// The value of `Host`.
+    pub authority: String,
+}
+
+/// What became of one api, for operators.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ApiReport {
+    pub api: String,
+    pub document: String,
+    pub version: &'static str,
+    pub operations: usize,
+    pub tools: usize,
+    pub skipped: Vec<Skipped>,
+    /// operationId and the name of its tool, where they differ.
+    pub renamed: Vec<(String, String)>,
+}
+
+/// What a snapshot is made of.
+pub struct Ingredients<'a> {
+    pub config: &'a Config,
+    /// By api name.
+    pub documents: &'a HashMap<String, Document>,
+    /// Addresses the listeners have, for the default of `hosts`.
+    pub listeners: &'a [SocketAddr],
+    pub session_key: Arc<SessionKey>,
+    pub generation: u64,
+}
+
+/// Builds a snapshot, or tells every problem. Warnings do not stop it.
+pub fn build(from: &Ingredients<'_>) -> (Option<Snapshot>, Vec<ApiReport>, Vec<Problem>) {
+    let mut builder = Builder {
+        from,
+        validators: Arc::new(Validators::default()),
+        upstreams: Vec::new(),
+        compiled: HashMap::new(),
+        reports: Vec::new(),
+        problems: Vec::new(),
+    };
+    let servers: Vec<Arc<Server>> =
+        from.config.servers.iter().map(|s| Arc::new(builder.server(s))).collect();
+    let by_path = servers.iter().enumerate().map(|(i, s)| (s.path.clone(), i)).collect();
+    let ok = !builder.problems.iter().any(Problem::is_error);
+    let snapshot =
+        Snapshot { generation: from.generation, servers, by_path, upstreams: builder.upstreams };
+    (ok.then_some(snapshot), builder.reports, builder.problems)
+}
+
+struct Builder<'a> {
+    from: &'a Ingredients<'a>,
+    validators: Arc<Validators>,
+    upstreams: Vec<Upstream>,
+    /// By api and prefix: servers that share an api share its tools.
+    compiled: HashMap<(String, String), Vec<Arc<Tool>>>,
+    reports: Vec<ApiReport>,
+    problems: Vec<Problem>,
+}
+
+impl Builder<'_> {
+    fn server(&mut self, config: &ServerConfig) -> Server {
+        let mut tools: Vec<Arc<Tool>> = Vec::new();
+        for source in &config.sources {
+            let prefix = source.prefix.as_deref().unwrap_or_default();
+            tools.extend(self.tools(&source.api, prefix));
+        }
+        let by_name = self.index(&config.name, &tools);
+        if tools.is_empty() {
+            let place = Place::file(format!("server {}", config.name));
+            let problem = Problem::error(place, "no tool is left: clients would find nothing")
+                .hint("look at `drawbridge check` for the operations that were left out and why");
+            self.problems.push(problem);
+        }
+        let identity = self.identity(config);
+        let fingerprint = fingerprint(&tools, &identity);
+        Server {
+            name: config.name.as_str().into(),
+            path: config.path.as_str().into(),
+            origin: OriginPolicy::compile(&config.hosts, &config.origins, self.from.listeners),
+            request_bytes_max: config.request_bytes_max,
+            results: Results::new(&identity),
+            tools,
+            by_name,
+            page_size: config.page_size,
+            fingerprint,
+            session_key: self.from.session_key.clone(),
+            figures: ServerFigures::new(&config.name),
+        }
+    }
+
+    fn identity(&self, config: &ServerConfig) -> Identity {
+        let document = config.sources.first().and_then(|s| self.from.documents.get(&s.api));
+        Identity {
+            name: config.name.clone(),
+            title: config.title.clone().or_else(|| document?.title().map(str::to_owned)),
+            version: config.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+            instructions: config.instructions.clone(),
+            ttl_ms: u64::try_from(config.cache_ttl.as_millis()).unwrap_or(u64::MAX >> 12),
+        }
+    }
+
+    fn index(&mut self, server: &str, tools: &[Arc<Tool>]) -> HashMap<Box<str>, usize> {
+        let mut by_name: HashMap<Box<str>, usize> = HashMap::with_capacity(tools.len());
+        for (i, tool) in tools.iter().enumerate() {
+            if let Some(other) = by_name.insert(tool.name.clone(), i) {
+                let place = Place::file(format!("server {server}"));
+                let message = format!(
+                    "two tools are named `{}`: {} of {} and {} of {}",
+                    tool.name, tools[other].operation, tools[other].api, tool.operation, tool.api
+                );
+                let hint = "give one source a `prefix`, or one tool a `name` under `override`";
+                self.problems.push(Problem::error(place, message).hint(hint));
+            }
+        }
+        by_name
+    }
+
+    fn tools(&mut self, api: &str, prefix: &str) -> Vec<Arc<Tool>> {
+        let key = (api.to_owned(), prefix.to_owned());
+        if let Some(tools) = self.compiled.get(&key) {
+            return tools.clone();
+        }
+        let config = self.from.config.apis.iter().find(|a| a.name == api);
+        let (Some(config), Some(document)) = (config, self.from.documents.get(api)) else {
+            return Vec::new();
+        };
+        let mut places = Places { api: config, upstreams: &mut self.upstreams };
+        let compiled = compile(document, config, prefix, &mut places, &self.validators);
+        for name in &compiled.unused_overrides {
+            let place = Place::file(format!("api {api}"));
+            let known = compiled.tools.iter().map(|t| &*t.name);
+            let mut problem =
+                Problem::warning(place, format!("`override` names `{name}`, which is no tool"));
+            problem.hint =
+                crate::problem::nearest(name, known).map(|n| format!("did you mean `{n}`?"));
+            self.problems.push(problem);
+        }
+        if !self.reports.iter().any(|r| r.api == api) {
+            self.reports.push(ApiReport {
+                api: api.to_owned(),
+                document: config.openapi.clone(),
+                version: document.version.name(),
+                operations: compiled.operations,
+                tools: compiled.tools.len(),
+                skipped: compiled.skipped,
+                renamed: compiled.renamed,
+            });
+        }
+        let tools: Vec<Arc<Tool>> = compiled.tools.into_iter().map(Arc::new).collect();
+        self.compiled.insert(key, tools.clone());
+        tools
+    }
+}
+
+/// Finds or adds the upstream of an operation. Configured URLs win over the
+/// document's servers.
+struct Places<'a> {
+    api: &'a Api,
+    upstreams: &'a mut Vec<Upstream>,
+}
+
+impl Upstreams for Places<'_> {
+    fn place(&mut self, document_url: Option<&str>) -> Result<(usize, String), String> {
+        let configured: Vec<&str> = self.api.upstream.urls.iter().map(String::as_str).collect();
+        let urls = match (configured.is_empty(), document_url) {
+            (false, _) => configured,
+            (true, Some(url)) => vec![url],
+            (true, None) => {
+                return Err(
+                    "the document names no absolute server; give `upstream.urls`".to_owned()
+                );
+            }
+        };
+        let mut endpoints = Vec::new();
+        let mut base = None;
+        for url in urls {
+            let (endpoint, path) = endpoint(url)?;
+            if *base.get_or_insert_with(|| path.clone()) != path {
+                return Err("the upstream URLs have different paths".to_owned());
+            }
+            endpoints.push(endpoint);
+        }
+        let known =
+            self.upstreams.iter().position(|u| u.api == self.api.name && u.endpoints == endpoints);
+        let index = known.unwrap_or_else(|| {
+            self.upstreams.push(Upstream {
+                api: self.api.name.clone(),
+                endpoints,
+                settings: self.api.upstream.clone(),
+            });
+            self.upstreams.len() - 1
+        });
+        Ok((index, base.unwrap_or_default()))
+    }
+}
+
+fn endpoint(url: &str) -> Result<(Endpoint, String), String> {
+    crate::config::check_url(url).map_err(|why| format!("the server URL `{url}` {why}"))?;
+    let uri: http::Uri =
+        url.parse().map_err(|_| format!("the server URL `{url}` cannot be read"))?;
+    let tls = uri.scheme_str() == Some("https");
+    let host = uri.host().unwrap_or_default().to_owned();
+    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let authority = uri.authority().map(|a| a.to_string()).unwrap_or_default();
+    let path = uri.path().trim_end_matches('/').to_owned();
+    Ok((Endpoint { tls, host, port, authority }, path))
+}
+
+fn fingerprint(tools: &[Arc<Tool>], identity: &Identity) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    identity.ttl_ms.hash(&mut hasher);
+    for tool in tools {
+        tool.definition.head.hash(&mut hasher);
+        tool.definition.tail.hash(&mut hasher);
+        tool.arguments.schema.schema().hash(&mut hasher);
+        tool.output.as_ref().map(|o| o.schema.schema()).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+impl Snapshot {
+    pub fn server(&self, path: &str) -> Option<&Arc<Server>> {
+        self.by_path.get(path).map(|i| &self.servers[*i])
+    }
+}
+
+impl Server {
+    pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.by_name.get(name).map(|i| &self.tools[*i])
+    }
+
+    /// Appends the result of tools/list for a cursor; `None` for a cursor that
+    /// is not of this list.
+    pub fn write_tools(&self, cursor: Option<&str>, modern: bool, out: &mut Vec<u8>) -> Option<()> {
+        let start = match cursor {
+            None => 0,
+            Some(cursor) => self.parse_cursor(cursor)?,
+        };
+        let end = (start + self.page_size).min(self.tools.len());
+        out.extend_from_slice(b"{\"tools\":[");
+        for (i, tool) in self.tools[start..end].iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            tool.write_definition(tool.has_output(modern), out);
+        }
+        out.push(b']');
+        if end < self.tools.len() {
+            out.extend_from_slice(b",\"nextCursor\":\"");
+            out.extend_from_slice(self.cursor(end).as_bytes());
+            out.push(b'"');
+        }
+        match modern {
+            true => out.extend_from_slice(&self.results.cacheable_tail),
+            false => out.push(b'}'),
+        }
+        Some(())
+    }
+
+    /// A position in this very list: a reload that changes the list makes old
+    /// cursors invalid, so that a client starts again rather than miss tools.
+    fn cursor(&self, position: usize) -> String {
+        format!("{position}.{:016x}", self.fingerprint)
+    }
+
+    fn parse_cursor(&self, cursor: &str) -> Option<usize> {
+        let (position, fingerprint) = cursor.split_once('.')?;
+        let position: usize = position.parse().ok()?;
+        (position < self.tools.len() && fingerprint == format!("{:016x}", self.fingerprint))
+            .then_some(position)
+    }
+
+    /// Tools that only read, and tools that change data.
+    pub fn counts(&self) -> (usize, usize) {
+        let read = self.tools.iter().filter(|t| t.hints.read_only).count();
+        (read, self.tools.len() - read)
+    }
+}
+
+/// A definition as clients see it, for the command line.
+pub fn definition(tool: &Tool, modern: bool) -> Bytes {
+    let mut out = Vec::new();
+    tool.write_definition(tool.has_output(modern), &mut out);
+    out.into()
+}

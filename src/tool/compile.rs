@@ -1,0 +1,335 @@
+//! A document and the rules of its api -> tools, and what was left out.
+
+use super::request::{PathPart, Plan};
+use super::select::Selection;
+use super::{Definition, Mirrored, Tool, answer, body, credential, describe, input, name, output};
+use crate::config::{Api, Override};
+use crate::observe::ToolFigures;
+use crate::openapi::operation::operations;
+use crate::openapi::{Document, Location, Operation, Skipped};
+use crate::schema::validators::Validators;
+use crate::schema::{Converter, Direction, bounds};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The largest input schema, in bytes.
+const SCHEMA_BYTES_MAX: usize = 1 << 20;
+
+/// The most operations of one document.
+pub const OPERATIONS_MAX: usize = 100_000;
+
+/// Where operations of an api are sent: the index of an upstream for a base
+/// URL, and the URL's path. The snapshot knows which there are.
+pub trait Upstreams {
+    fn place(&mut self, document_url: Option<&str>) -> Result<(usize, String), String>;
+}
+
+/// What became of a document.
+pub struct Compiled {
+    pub tools: Vec<Tool>,
+    pub skipped: Vec<Skipped>,
+    /// Operations in the document, tools or not.
+    pub operations: usize,
+    /// Tools whose name is not their operationId: `(operation, name)`.
+    pub renamed: Vec<(String, String)>,
+    /// Configured overrides that fit no operation.
+    pub unused_overrides: Vec<String>,
+}
+
+/// Compiles every selected operation of a document.
+pub fn compile(
+    document: &Document,
+    api: &Api,
+    prefix: &str,
+    upstreams: &mut dyn Upstreams,
+    validators: &Arc<Validators>,
+) -> Compiled {
+    let (mut all, mut skipped) = operations(document);
+    let count = all.len() + skipped.len();
+    let selection = Selection::compile(&api.tools);
+    all.retain(|o| selection.takes(o));
+    for extra in all.drain(all.len().min(OPERATIONS_MAX)..) {
+        skipped.push(left_out(&extra, format!("more than {OPERATIONS_MAX} operations")));
+    }
+    let names = name::tool_names(&all, prefix);
+    let mut overrides = Overrides::new(&api.tools.overrides);
+    let mut compiler = Compiler {
+        document,
+        api,
+        upstreams,
+        validators,
+        inputs: Converter::new(&document.library, document.version.dialect(), Direction::Input),
+        outputs: Converter::new(&document.library, document.version.dialect(), Direction::Output),
+    };
+    let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
+    for (operation, name) in all.iter().zip(names) {
+        let over = overrides.find(operation, &name);
+        let name = over.name.clone().unwrap_or(name);
+        match compiler.tool(operation, &name, over) {
+            Ok(tool) => {
+                if operation.id.is_some_and(|id| id != name) {
+                    renamed.push((operation.id.unwrap_or_default().to_owned(), name));
+                }
+                tools.push(tool);
+            }
+            Err(reason) => skipped.push(left_out(operation, reason)),
+        }
+    }
+    Compiled { tools, skipped, operations: count, renamed, unused_overrides: overrides.unused() }
+}
+
+fn left_out(operation: &Operation<'_>, reason: String) -> Skipped {
+    Skipped { method: operation.method.to_string(), path: operation.path.to_owned(), reason }
+}
+
+/// Overrides by tool name, operationId or `METHOD /path`, and which were used.
+struct Overrides<'c> {
+    by_key: HashMap<&'c str, (&'c Override, bool)>,
+    none: Override,
+}
+
+impl<'c> Overrides<'c> {
+    fn new(overrides: &'c [(String, Override)]) -> Self {
+        let by_key = overrides.iter().map(|(k, o)| (k.as_str(), (o, false))).collect();
+        Overrides { by_key, none: Override::default() }
+    }
+
+    fn find(&mut self, operation: &Operation<'_>, name: &str) -> &Override {
+        let by_path = format!("{} {}", operation.method, operation.path);
+        for key in [name, operation.id.unwrap_or_default(), &by_path] {
+            if let Some((over, used)) = self.by_key.get_mut(key) {
+                *used = true;
+                return over;
+            }
+        }
+        &self.none
+    }
+
+    fn unused(&self) -> Vec<String> {
+        let mut out: Vec<String> = self
+            .by_key
+            .iter()
+            .filter(|(_, (_, used))| !used)
+            .map(|(k, _)| (*k).to_owned())
+            .collect();
+        out.sort();
+        out
+    }
+}
+
+struct Compiler<'c> {
+    document: &'c Document,
+    api: &'c Api,
+    upstreams: &'c mut dyn Upstreams,
+    validators: &'c Arc<Validators>,
+    inputs: Converter<'c>,
+    outputs: Converter<'c>,
+}
+
+impl Compiler<'_> {
+    fn tool(&mut self, o: &Operation<'_>, name: &str, over: &Override) -> Result<Tool, String> {
+        let supplied = credential::supplied(self.document, o);
+        let mut input = input::compile(o, &mut self.inputs, &supplied)?;
+        let mirrored = mirror(&mut input.schema, over)?;
+        let work = bounds::evaluations(&input.schema);
+        if work > bounds::EVALUATIONS_MAX {
+            return Err("the input schema is too expensive to check".to_owned());
+        }
+        let schema = input.schema.to_string();
+        if schema.len() > SCHEMA_BYTES_MAX {
+            return Err(format!("the input schema has {} KiB", schema.len() >> 10));
+        }
+        let (upstream, base_path) = self.upstreams.place(o.base_url.as_deref())?;
+        let hints = describe::Hints::of(&o.method, &over.annotations);
+        let description = describe::description(o, over);
+        let title = describe::title(o, over);
+        let definition = definition(name, title, description, hints);
+        let output = match over.result {
+            crate::config::ResultAs::Content => {
+                output::compile(o, self.api.output_schema, &mut self.outputs, self.validators)
+            }
+            crate::config::ResultAs::Passthrough => None,
+        };
+        let names = keys(&input.schema, "/properties");
+        let required = texts(&input.schema, "/required");
+        let request = Plan {
+            method: o.method.clone(),
+            path: path_parts(&base_path, o.template, &input.bindings)?,
+            fixed_query: o.fixed_query.into(),
+            accept: accept(o, self.api)?,
+            headers: headers(self.api)?,
+            credential: credential::compile(self.document, o, &self.api.auth)?,
+            forwarded: forwarded(self.api),
+            bindings: input.bindings,
+            body: input.body,
+        };
+        Ok(Tool {
+            name: name.into(),
+            operation: format!("{} {}", o.method, o.path).into(),
+            api: self.api.name.as_str().into(),
+            definition,
+            hints,
+            arguments: super::arguments::Arguments {
+                schema: self.validators.add(schema.into()),
+                names,
+                required,
+            },
+            request,
+            output,
+            answer: answer::way(o, over),
+            result: over.result,
+            requires: over.requires.iter().map(|c| c.as_str().into()).collect(),
+            mirrored,
+            timeout: over.timeout.unwrap_or(self.api.upstream.timeout),
+            response_bytes_max: self.api.limits.response,
+            stream_bytes_max: self.api.limits.stream,
+            upstream,
+            figures: ToolFigures::new(&self.api.name, name),
+        })
+    }
+}
+
+fn definition(
+    name: &str,
+    title: Option<String>,
+    description: String,
+    hints: describe::Hints,
+) -> Definition {
+    let mut head = json!({ "name": name });
+    if let Some(title) = &title {
+        head["title"] = title.as_str().into();
+    }
+    head["description"] = description.as_str().into();
+    let mut text = head.to_string();
+    text.pop();
+    text.push_str(",\"inputSchema\":");
+    let tail = format!(",\"annotations\":{}}}", hints.json());
+    Definition { head: text.into(), tail: tail.into(), title, description }
+}
+
+/// Marks arguments that clients mirror into headers (2026-07-28, tools,
+/// "x-mcp-header"). Only the operator may say so: a mirrored argument is seen
+/// by everything between client and gateway.
+fn mirror(schema: &mut Value, over: &Override) -> Result<Vec<Mirrored>, String> {
+    let mut out: Vec<Mirrored> = Vec::new();
+    for m in &over.mcp_headers {
+        let property = schema
+            .pointer_mut("/properties")
+            .and_then(|p| p.get_mut(&m.argument))
+            .and_then(Value::as_object_mut)
+            .ok_or_else(|| format!("`mcp_headers` names `{}`, which is no argument", m.argument))?;
+        if !matches!(
+            property.get("type").and_then(Value::as_str),
+            Some("string" | "integer" | "boolean")
+        ) {
+            return Err(format!(
+                "`mcp_headers`: `{}` is not a string, an integer or a boolean",
+                m.argument
+            ));
+        }
+        property.insert("x-mcp-header".to_owned(), json!(m.header));
+        let header = format!("mcp-param-{}", m.header.to_ascii_lowercase());
+        if out.iter().any(|o| *o.header == *header) {
+            return Err(format!("`mcp_headers` names the header `{}` twice", m.header));
+        }
+        out.push(Mirrored { argument: m.argument.as_str().into(), header: header.into() });
+    }
+    Ok(out)
+}
+
+fn path_parts(
+    base: &str,
+    template: &str,
+    bindings: &[super::request::Binding],
+) -> Result<Vec<PathPart>, String> {
+    let mut parts = Vec::new();
+    let mut literal = base.trim_end_matches('/').to_owned();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        literal.push_str(before);
+        let Some((hole, after)) = after.split_once('}') else { break };
+        let index = bindings
+            .iter()
+            .position(|b| b.spelling.location == Location::Path && *b.spelling.name == *hole)
+            .ok_or_else(|| format!("the path parameter `{hole}` has no argument"))?;
+        if !literal.is_empty() {
+            parts.push(PathPart::Literal(std::mem::take(&mut literal).into()));
+        }
+        parts.push(PathPart::Hole(index));
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(PathPart::Literal(literal.into()));
+    }
+    for part in &mut parts {
+        if let PathPart::Literal(text) = part {
+            *text = encoded(text).into();
+        }
+    }
+    Ok(parts)
+}
+
+/// A template's own text as it may stand in a request: only what no URL may
+/// hold is encoded, since documents write `%20` and `:` as they mean them.
+fn encoded(text: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+    const NOT_PATH: &AsciiSet =
+        &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+    utf8_percent_encode(text, NOT_PATH).to_string()
+}
+
+/// What the document says the operation answers, JSON first.
+fn accept(o: &Operation<'_>, api: &Api) -> Result<HeaderValue, String> {
+    if let Some((_, value)) = api.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("accept")) {
+        return HeaderValue::from_str(value)
+            .map_err(|_| "the header accept cannot be sent".to_owned());
+    }
+    let mut media: Vec<String> = Vec::new();
+    for m in o.responses.iter().flat_map(|r| &r.media) {
+        let essence = body::essence(m.name);
+        if essence.contains('/') && !media.contains(&essence) {
+            media.push(essence);
+        }
+    }
+    media.sort_by_key(|m| !body::is_json(m));
+    media.truncate(8);
+    if media.is_empty() || !media.iter().any(|m| m == "*/*") {
+        media.push("*/*;q=0.1".to_owned());
+    }
+    if media.len() == 1 {
+        media.insert(0, "application/json".to_owned());
+    }
+    HeaderValue::from_str(&media.join(", ")).or(Ok(HeaderValue::from_static("*/*")))
+}
+
+fn headers(api: &Api) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let agent = concat!("drawbridge/", env!("CARGO_PKG_VERSION"));
+    let mut map = HeaderMap::new();
+    map.insert(http::header::USER_AGENT, HeaderValue::from_static(agent));
+    for (name, value) in api.headers.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("accept")) {
+        let unusable = || format!("the configured header `{name}` cannot be sent");
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        map.insert(header, value);
+    }
+    Ok(map.iter().map(|(n, v)| (n.clone(), v.clone())).collect())
+}
+
+fn forwarded(api: &Api) -> Vec<HeaderName> {
+    api.forward_headers.iter().filter_map(|n| HeaderName::from_bytes(n.as_bytes()).ok()).collect()
+}
+
+fn keys(schema: &Value, pointer: &str) -> Vec<Box<str>> {
+    let object = schema.pointer(pointer).and_then(Value::as_object);
+    object.into_iter().flat_map(|o| o.keys()).map(|k| k.as_str().into()).collect()
+}
+
+fn texts(schema: &Value, pointer: &str) -> Vec<Box<str>> {
+    let list = schema.pointer(pointer).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect()
+}

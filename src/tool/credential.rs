@@ -1,0 +1,111 @@
+//! The gateway's own credentials: which of an operation's security alternatives
+//! is configured, and what it adds to a request.
+
+use crate::config::Auth;
+use crate::openapi::security::{Scheme, scheme};
+use crate::openapi::{Document, Location, Operation};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What a credential adds to every request of a tool.
+#[derive(Clone, Default)]
+pub struct Credential {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `name=value`, encoded.
+    pub query: Vec<Box<str>>,
+    pub cookies: Vec<Box<str>>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(***)")
+    }
+}
+
+/// Parameters that any apiKey scheme of the operation fills in: never an
+/// agent's to set, configured or not.
+pub fn supplied(document: &Document, operation: &Operation<'_>) -> Vec<(Location, String)> {
+    operation
+        .security
+        .iter()
+        .flatten()
+        .filter_map(|name| match scheme(document, name) {
+            Some(Scheme::ApiKey { location, name }) => Some((location, name)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The credential of the first alternative that is configured in full. None is
+/// configured: the call goes without, and the upstream decides; many documents
+/// declare security that a deployment behind the gateway does not ask for.
+pub fn compile(
+    document: &Document,
+    operation: &Operation<'_>,
+    auth: &[(String, Auth)],
+) -> Result<Credential, String> {
+    let configured =
+        |name: &String| auth.iter().find(|(known, _)| known == name).map(|(_, auth)| auth);
+    let chosen = operation
+        .security
+        .iter()
+        .find(|schemes| !schemes.is_empty() && schemes.iter().all(|s| configured(s).is_some()));
+    let mut credential = Credential::default();
+    for name in chosen.into_iter().flatten() {
+        if let Some(auth) = configured(name) {
+            add(&mut credential, name, scheme(document, name), auth)?;
+        }
+    }
+    Ok(credential)
+}
+
+fn add(
+    credential: &mut Credential,
+    name: &str,
+    scheme: Option<Scheme>,
+    auth: &Auth,
+) -> Result<(), String> {
+    let unusable = || format!("the credential `{name}` cannot stand in a header");
+    let sensitive = |text: &str| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        Ok::<_, String>(value)
+    };
+    match (scheme, auth) {
+        (Some(Scheme::ApiKey { location, name: key }), Auth::Value(secret)) => {
+            let pair = || {
+                let value = utf8_percent_encode(secret.reveal(), NON_ALPHANUMERIC);
+                format!("{key}={value}").into_boxed_str()
+            };
+            match location {
+                Location::Header => {
+                    let header = HeaderName::from_bytes(key.as_bytes()).map_err(|_| unusable())?;
+                    credential.headers.push((header, sensitive(secret.reveal())?));
+                }
+                Location::Cookie => credential.cookies.push(pair()),
+                Location::Query | Location::Path => credential.query.push(pair()),
+            }
+        }
+        (Some(Scheme::Bearer), Auth::Value(secret)) => {
+            let value = sensitive(&format!("Bearer {}", secret.reveal()))?;
+            credential.headers.push((http::header::AUTHORIZATION, value));
+        }
+        (Some(Scheme::Basic), Auth::Basic { username, password }) => {
+            let pair = STANDARD.encode(format!("{username}:{}", password.reveal()));
+            let value = sensitive(&format!("Basic {pair}"))?;
+            credential.headers.push((http::header::AUTHORIZATION, value));
+        }
+        (Some(Scheme::MutualTls), _) | (None, _) => {
+            return Err(format!("the document has no scheme `{name}` that a request can carry"));
+        }
+        (Some(Scheme::Basic), Auth::Value(_)) => {
+            return Err(format!("`{name}` is basic: give `username` and `password`"));
+        }
+        (Some(_), Auth::Basic { .. }) => {
+            return Err(format!("`{name}` is not basic: give `value`"));
+        }
+    }
+    Ok(())
+}

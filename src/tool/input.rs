@@ -1,0 +1,158 @@
+//! The input schema of a tool: one property for each parameter and one for the
+//! body.
+
+use super::body::{self, BodyForm, BodyPlan};
+use super::name::argument_names;
+use super::request::Binding;
+use super::style::{Content, Spelling};
+use crate::openapi::{Body, Location, Operation, Parameter};
+use crate::schema::Converter;
+use serde_json::{Map, Value, json};
+
+/// What an agent fills in, and where each argument goes.
+pub struct Input {
+    pub schema: Value,
+    pub bindings: Vec<Binding>,
+    pub body: Option<BodyPlan>,
+}
+
+/// `supplied` are parameters that a credential fills in.
+pub fn compile(
+    operation: &Operation<'_>,
+    converter: &mut Converter<'_>,
+    supplied: &[(Location, String)],
+) -> Result<Input, String> {
+    let mut parameters: Vec<&Parameter<'_>> = operation.parameters.iter().collect();
+    parameters.sort_by_key(|p| p.location);
+    let named = parameters.iter().map(|p| (p.name.as_str(), p.location.name()));
+    let mut names = argument_names(named.chain(operation.body.iter().map(|_| ("body", "body"))));
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    let mut bindings = Vec::new();
+    let body_name = operation.body.as_ref().and_then(|_| names.pop());
+    for (parameter, name) in parameters.into_iter().zip(names) {
+        if supplied.iter().any(|(l, n)| *l == parameter.location && *n == parameter.name) {
+            continue;
+        }
+        properties.insert(name.clone(), parameter_schema(parameter, &name, converter)?);
+        if parameter.required {
+            required.push(name.clone());
+        }
+        bindings.push(Binding {
+            argument: name.into(),
+            required: parameter.required,
+            spelling: spelling(parameter),
+        });
+    }
+    let mut body = None;
+    if let (Some(declared), Some(name)) = (&operation.body, body_name) {
+        let (media, form) = body::choose(declared)?;
+        properties.insert(
+            name.clone(),
+            body_schema(declared, media.name, media.schema, form, converter)?,
+        );
+        if declared.required {
+            required.push(name.clone());
+        }
+        let content_type = body::content_type(media.name)?;
+        body = Some(BodyPlan { argument: name.into(), form, content_type });
+    }
+    Ok(Input { schema: root(properties, required, converter), bindings, body })
+}
+
+fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Converter<'_>) -> Value {
+    let mut root = Map::new();
+    root.insert("type".to_owned(), json!("object"));
+    root.insert("properties".to_owned(), Value::Object(properties));
+    if !required.is_empty() {
+        root.insert("required".to_owned(), json!(required));
+    }
+    root.insert("additionalProperties".to_owned(), json!(false));
+    Value::Object(converter.close(root))
+}
+
+fn parameter_schema(
+    parameter: &Parameter<'_>,
+    argument: &str,
+    converter: &mut Converter<'_>,
+) -> Result<Value, String> {
+    let converted = match parameter.schema {
+        Some(schema) => converter
+            .convert(schema)
+            .map_err(|e| format!("the parameter `{}`: {e}", parameter.name))?,
+        None => json!({}),
+    };
+    let mut schema = object(converted);
+    let own = schema.get("description").and_then(Value::as_str);
+    let mut description = own.or(parameter.description.as_deref()).unwrap_or_default().to_owned();
+    if argument != parameter.name {
+        let place = format!("({} parameter `{}`)", parameter.location.name(), parameter.name);
+        description = format!("{description} {place}").trim().to_owned();
+    }
+    describe(&mut schema, &description);
+    if parameter.deprecated {
+        schema.insert("deprecated".to_owned(), json!(true));
+    }
+    Ok(Value::Object(schema))
+}
+
+fn body_schema(
+    body: &Body<'_>,
+    media: &str,
+    schema: Option<&Value>,
+    form: BodyForm,
+    converter: &mut Converter<'_>,
+) -> Result<Value, String> {
+    let mut schema = match form {
+        BodyForm::Text => {
+            object(json!({"type": "string", "description": format!("The body, as {media}.")}))
+        }
+        BodyForm::Binary => object(json!({
+            "type": "string",
+            "contentEncoding": "base64",
+            "description": format!("The body: bytes of {media}, in Base64."),
+        })),
+        BodyForm::Json | BodyForm::UrlEncoded => match schema {
+            Some(schema) => {
+                object(converter.convert(schema).map_err(|e| format!("the request body: {e}"))?)
+            }
+            None => Map::new(),
+        },
+    };
+    if !schema.contains_key("description") {
+        describe(&mut schema, body.description.as_deref().unwrap_or_default());
+    }
+    Ok(Value::Object(schema))
+}
+
+fn describe(schema: &mut Map<String, Value>, description: &str) {
+    let description = super::describe::clean(description);
+    if !description.is_empty() {
+        schema.insert("description".to_owned(), Value::String(description));
+    }
+}
+
+/// Boolean schemas have no room for a description, and some clients refuse them
+/// as properties.
+fn object(schema: Value) -> Map<String, Value> {
+    match schema {
+        Value::Object(object) => object,
+        Value::Bool(false) => object(json!({"not": {}})),
+        _ => Map::new(),
+    }
+}
+
+fn spelling(parameter: &Parameter<'_>) -> Spelling {
+    let content = parameter
+        .content
+        .as_deref()
+        .map(|media| if body::is_json(media) { Content::Json } else { Content::Text });
+    Spelling {
+        name: parameter.name.as_str().into(),
+        location: parameter.location,
+        style: parameter.style,
+        explode: parameter.explode,
+        allow_reserved: parameter.allow_reserved,
+        content,
+    }
+}

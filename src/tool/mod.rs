@@ -1,0 +1,94 @@
+//! Operations -> tools: what an agent sees, how its call becomes a request and
+//! how the answer becomes a result. Everything that can be decided from the
+//! document is decided here, when a snapshot is built.
+
+pub mod answer;
+pub mod arguments;
+pub mod body;
+pub mod compile;
+pub mod credential;
+pub mod describe;
+pub mod input;
+pub mod name;
+pub mod output;
+pub mod request;
+pub mod select;
+pub mod style;
+
+use crate::config::{AnswerAs, ResultAs};
+use crate::observe::ToolFigures;
+use crate::schema::validators::Lazy;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// One tool, compiled: immutable, shared by all calls.
+#[derive(Debug)]
+pub struct Tool {
+    pub name: Box<str>,
+    /// `GET /books/{isbn}`, for operators.
+    pub operation: Box<str>,
+    /// Which api it came from, for operators.
+    pub api: Box<str>,
+    pub definition: Definition,
+    pub hints: describe::Hints,
+    pub arguments: arguments::Arguments,
+    pub request: request::Plan,
+    /// The schema that structured results are checked against.
+    pub output: Option<output::Output>,
+    pub answer: AnswerAs,
+    pub result: ResultAs,
+    /// Capabilities a client must declare.
+    pub requires: Vec<Box<str>>,
+    /// Arguments that clients mirror into headers.
+    pub mirrored: Vec<Mirrored>,
+    /// The whole call.
+    pub timeout: Duration,
+    /// Bytes of an answer read whole, and of one streamed.
+    pub response_bytes_max: usize,
+    pub stream_bytes_max: usize,
+    /// Index into the snapshot's upstreams.
+    pub upstream: usize,
+    pub figures: ToolFigures,
+}
+
+/// An argument and its header, `mcp-param-...` in lower case.
+#[derive(Debug)]
+pub struct Mirrored {
+    pub argument: Box<str>,
+    pub header: Box<str>,
+}
+
+/// A tool as tools/list tells it, in parts: the two schemas are the large ones
+/// and are kept once, in their validators.
+#[derive(Debug)]
+pub struct Definition {
+    /// `{"name":...,"description":...,"inputSchema":`
+    pub head: Bytes,
+    /// `,"annotations":{...}}`
+    pub tail: Bytes,
+    pub title: Option<String>,
+    pub description: String,
+}
+
+impl Tool {
+    /// Appends the definition as JSON. `with_output` is false where a client of
+    /// the era would refuse the whole list over this output schema.
+    pub fn write_definition(&self, with_output: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.definition.head);
+        out.extend_from_slice(self.arguments.schema.schema());
+        if let Some(output) = self.output.as_ref().filter(|_| with_output) {
+            out.extend_from_slice(b",\"outputSchema\":");
+            out.extend_from_slice(output.schema.schema());
+        }
+        out.extend_from_slice(&self.definition.tail);
+    }
+
+    /// Whether the output schema goes out on the wire of an era. Handshake
+    /// clients refuse a list in which one root is not an object.
+    pub fn has_output(&self, modern: bool) -> bool {
+        self.output.as_ref().is_some_and(|o| modern || o.root_is_object)
+    }
+}
+
+/// A schema and its validator.
+pub type Checked = Lazy;

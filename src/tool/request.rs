@@ -1,0 +1,173 @@
+//! The arguments of a call -> the request to the API.
+//!
+//! A request is built from nothing: no header of the client's is copied unless
+//! the configuration names it.
+
+use super::body::BodyPlan;
+use super::credential::Credential;
+use super::style::{Spelling, read};
+use crate::fault::{Class, Fault, Result};
+use crate::jsonrpc::raw::{Entries, Raw};
+use crate::openapi::Location;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use smallvec::SmallVec;
+
+/// The longest request target, in bytes: what servers commonly take.
+pub const TARGET_BYTES_MAX: usize = 32 << 10;
+
+/// Everything about a tool's requests that does not depend on arguments.
+#[derive(Debug)]
+pub struct Plan {
+    pub method: Method,
+    /// The upstream's base path and the template, cut at its holes.
+    pub path: Vec<PathPart>,
+    /// A query every request carries.
+    pub fixed_query: Box<str>,
+    pub bindings: Vec<Binding>,
+    pub body: Option<BodyPlan>,
+    pub accept: HeaderValue,
+    /// Configured headers and those of the credential.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub credential: Credential,
+    /// Headers of the client's that are passed on.
+    pub forwarded: Vec<HeaderName>,
+}
+
+#[derive(Debug)]
+pub enum PathPart {
+    Literal(Box<str>),
+    /// Index into the bindings.
+    Hole(usize),
+}
+
+/// One argument and where it goes.
+#[derive(Debug)]
+pub struct Binding {
+    pub argument: Box<str>,
+    pub required: bool,
+    pub spelling: Spelling,
+}
+
+/// A request ready to be sent; `Host` is the peer's and comes last.
+#[derive(Debug)]
+pub struct UpstreamRequest {
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    pub headers: SmallVec<[(HeaderName, HeaderValue); 6]>,
+    pub body: Option<Bytes>,
+}
+
+impl Plan {
+    /// Builds the request of one call. `client` holds the client's headers.
+    pub fn build(&self, arguments: &Entries<'_>, client: &HeaderMap) -> Result<UpstreamRequest> {
+        let mut headers = SmallVec::new();
+        headers.push((ACCEPT, self.accept.clone()));
+        headers.extend(self.headers.iter().cloned());
+        let target = self.target(arguments)?;
+        let mut cookies = String::new();
+        for binding in &self.bindings {
+            let Some(value) = given(arguments, &binding.argument)? else { continue };
+            match binding.spelling.location {
+                Location::Header => headers.push(header(&binding.spelling, &value)?),
+                Location::Cookie => binding.spelling.write_cookie(&value, &mut cookies)?,
+                Location::Path | Location::Query => {}
+            }
+        }
+        for cookie in &self.credential.cookies {
+            if !cookies.is_empty() {
+                cookies.push_str("; ");
+            }
+            cookies.push_str(cookie);
+        }
+        if !cookies.is_empty() {
+            let mut value = HeaderValue::from_str(&cookies).map_err(|_| unsendable("cookie"))?;
+            value.set_sensitive(true);
+            headers.push((COOKIE, value));
+        }
+        for name in &self.forwarded {
+            if let Some(value) = client.get(name) {
+                headers.retain(|(n, _)| n != name);
+                headers.push((name.clone(), value.clone()));
+            }
+        }
+        headers.extend(self.credential.headers.iter().cloned());
+        let body = self.body(arguments)?;
+        if let (Some(_), Some(plan)) = (&body, &self.body) {
+            headers.push((CONTENT_TYPE, plan.content_type.clone()));
+        }
+        Ok(UpstreamRequest { method: self.method.clone(), target, headers, body })
+    }
+
+    fn target(&self, arguments: &Entries<'_>) -> Result<String> {
+        let mut target = String::with_capacity(128);
+        for part in &self.path {
+            match part {
+                PathPart::Literal(text) => target.push_str(text),
+                PathPart::Hole(index) => {
+                    let binding = &self.bindings[*index];
+                    let value = given(arguments, &binding.argument)?.unwrap_or(Raw::Null);
+                    binding.spelling.write_path(&value, &mut target)?;
+                }
+            }
+        }
+        let mut query = self.fixed_query.to_string();
+        for binding in self.bindings.iter().filter(|b| b.spelling.location == Location::Query) {
+            if let Some(value) = given(arguments, &binding.argument)? {
+                binding.spelling.write_query(&value, &mut query)?;
+            }
+        }
+        for pair in &self.credential.query {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.push_str(pair);
+        }
+        if !query.is_empty() {
+            target.push('?');
+            target.push_str(&query);
+        }
+        match target.len() <= TARGET_BYTES_MAX {
+            true => Ok(target),
+            false => Err(Fault::new(
+                Class::InvalidArguments,
+                format!("the arguments make a URL longer than {TARGET_BYTES_MAX} bytes"),
+            )),
+        }
+    }
+
+    fn body(&self, arguments: &Entries<'_>) -> Result<Option<Bytes>> {
+        let Some(plan) = &self.body else { return Ok(None) };
+        match arguments.iter().find(|(name, _)| *name == *plan.argument) {
+            Some((_, raw)) => plan.write(raw).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// An argument's value; null is as if it were not given.
+fn given<'a>(arguments: &Entries<'a>, name: &str) -> Result<Option<Raw<'a>>> {
+    let Some((_, raw)) = arguments.iter().find(|(n, _)| n == name) else { return Ok(None) };
+    Ok(match read(raw)? {
+        Raw::Null => None,
+        value => Some(value),
+    })
+}
+
+fn header(spelling: &Spelling, value: &Raw<'_>) -> Result<(HeaderName, HeaderValue)> {
+    let text = spelling.header(value)?;
+    let name = HeaderName::from_bytes(spelling.name.as_bytes());
+    match (name, HeaderValue::from_str(&text)) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(unsendable(&spelling.name)),
+    }
+}
+
+fn unsendable(name: &str) -> Fault {
+    Fault::new(
+        Class::InvalidArguments,
+        format!("the parameter `{name}` cannot be sent in a header"),
+    )
+}

@@ -1,0 +1,388 @@
+//! One parameter's value -> its text on the wire, by OpenAPI's `style` and
+//! `explode` (OpenAPI 3.1, "Style Values"; RFC 6570).
+
+use crate::fault::{Class, Fault, Result};
+use crate::jsonrpc::raw::Raw;
+use crate::openapi::{Location, Style};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// How a parameter is written: what remains of its declaration after load.
+#[derive(Debug)]
+pub struct Spelling {
+    /// The name on the wire.
+    pub name: Box<str>,
+    pub location: Location,
+    pub style: Style,
+    pub explode: bool,
+    pub allow_reserved: bool,
+    /// The value is one text in this media type.
+    pub content: Option<Content>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    Json,
+    Text,
+}
+
+/// Everything but unreserved characters is encoded (RFC 3986 §2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// With `allowReserved`, what cannot change the query's structure stays.
+const RESERVED_KEPT: &AsciiSet = &UNRESERVED
+    .remove(b':')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b',')
+    .remove(b';');
+
+/// Outside the cookie-octets (RFC 6265 §4.1.1), and `%` itself.
+const NOT_COOKIE: &AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
+
+/// The value of a parameter, one level read.
+type Value<'a> = Raw<'a>;
+
+impl Spelling {
+    /// Writes a path parameter. What could leave its segment is refused: an
+    /// upstream may decode `%2F` or `%2e` before it looks at the path.
+    pub fn write_path(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        let refuse = |why: &str| Err(self.refused(why));
+        for_each_text(value, &mut |text| {
+            if text.is_empty() {
+                return refuse("must not be empty in a path");
+            }
+            if text.chars().any(char::is_control) {
+                return refuse("has a control character");
+            }
+            if text.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
+                return refuse("has an empty, `.` or `..` part");
+            }
+            Ok(())
+        })?;
+        if let Some(content) = self.content {
+            encode_into(out, &written_as(content, value)?, UNRESERVED);
+            return Ok(());
+        }
+        let before = out.len();
+        match self.style {
+            Style::Label => self.write_label(value, out)?,
+            Style::Matrix => self.write_matrix(value, out)?,
+            _ => self.write_simple(value, UNRESERVED, out)?,
+        }
+        match out.len() == before {
+            true => refuse("must not be empty in a path"),
+            false => Ok(()),
+        }
+    }
+
+    fn write_simple(
+        &self,
+        value: &Value<'_>,
+        set: &'static AsciiSet,
+        out: &mut String,
+    ) -> Result<()> {
+        let pair = if self.explode { "=" } else { "," };
+        self.joined(value, ",", pair, set, out)
+    }
+
+    fn write_label(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        out.push('.');
+        match self.explode {
+            true => self.joined(value, ".", "=", UNRESERVED, out),
+            false => self.joined(value, ",", ",", UNRESERVED, out),
+        }
+    }
+
+    fn write_matrix(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        match value {
+            Raw::Array(items) if self.explode => {
+                for item in items {
+                    let _ = write!(out, ";{}=", encode(&self.name, UNRESERVED));
+                    encode_into(out, &element(item)?, UNRESERVED);
+                }
+                Ok(())
+            }
+            Raw::Object(_) if self.explode => {
+                out.push(';');
+                self.joined(value, ";", "=", UNRESERVED, out)
+            }
+            _ => {
+                let _ = write!(out, ";{}=", encode(&self.name, UNRESERVED));
+                self.joined(value, ",", ",", UNRESERVED, out)
+            }
+        }
+    }
+
+    /// Writes a query parameter with its names: `a=1&a=2`. Nothing is written
+    /// for an empty list or object.
+    pub fn write_query(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        let set = if self.allow_reserved { RESERVED_KEPT } else { UNRESERVED };
+        if let Some(content) = self.content {
+            self.named(&written_as(content, value)?, set, out);
+            return Ok(());
+        }
+        match value {
+            Raw::Array(items) if items.is_empty() => Ok(()),
+            Raw::Object(members) if members.is_empty() => Ok(()),
+            Raw::Array(_) | Raw::Object(_) if self.style == Style::DeepObject => {
+                self.write_deep(&self.name, value, set, out)
+            }
+            Raw::Array(items) if self.explode => {
+                for item in items {
+                    self.named(&element(item)?, set, out);
+                }
+                Ok(())
+            }
+            Raw::Object(_) if self.explode && self.style == Style::Form => {
+                start_pair(out);
+                self.joined(value, "&", "=", set, out)
+            }
+            _ => {
+                self.named("", set, out);
+                let delimiter = match self.style {
+                    Style::SpaceDelimited => "%20",
+                    Style::PipeDelimited => "%7C",
+                    _ => ",",
+                };
+                self.joined(value, delimiter, delimiter, set, out)
+            }
+        }
+    }
+
+    fn named(&self, text: &str, set: &'static AsciiSet, out: &mut String) {
+        start_pair(out);
+        encode_into(out, &self.name, UNRESERVED);
+        out.push('=');
+        encode_into(out, text, set);
+    }
+
+    /// `a[b][0]=1`: nested as deep as the value, which is bounded when read.
+    fn write_deep(
+        &self,
+        name: &str,
+        value: &Value<'_>,
+        set: &'static AsciiSet,
+        out: &mut String,
+    ) -> Result<()> {
+        let mut inner = |key: &str, raw: &RawValue| {
+            let name = format!("{name}[{key}]");
+            self.write_deep(&name, &read(raw)?, set, out)
+        };
+        match value {
+            Raw::Object(members) => members.iter().try_for_each(|(k, v)| inner(k, v)),
+            Raw::Array(items) => {
+                items.iter().enumerate().try_for_each(|(i, v)| inner(&i.to_string(), v))
+            }
+            scalar => {
+                start_pair(out);
+                encode_into(out, name, UNRESERVED);
+                out.push('=');
+                encode_into(out, scalar.scalar().unwrap_or_default(), set);
+                Ok(())
+            }
+        }
+    }
+
+    /// The value of a header: nothing is encoded, so nothing that is not
+    /// plain text may be in it.
+    pub fn header(&self, value: &Value<'_>) -> Result<String> {
+        let mut out = String::new();
+        match self.content {
+            Some(content) => out.push_str(&written_as(content, value)?),
+            None => {
+                let pair = if self.explode { "=" } else { "," };
+                self.joined_raw(value, ",", pair, &mut out)?;
+            }
+        }
+        match out.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\t') {
+            true => Ok(out),
+            false => Err(self.refused("has characters that no header may have")),
+        }
+    }
+
+    /// The pairs of a cookie parameter, appended to a `Cookie` header's value.
+    pub fn write_cookie(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        let mut pair = |name: &str, text: &str| {
+            if !out.is_empty() {
+                out.push_str("; ");
+            }
+            encode_into(out, name, UNRESERVED);
+            out.push('=');
+            encode_into(out, text, NOT_COOKIE);
+        };
+        if let Some(content) = self.content {
+            pair(&self.name, &written_as(content, value)?);
+            return Ok(());
+        }
+        match value {
+            Raw::Array(items) if self.explode => {
+                for item in items {
+                    pair(&self.name, &element(item)?);
+                }
+            }
+            Raw::Object(members) if self.explode => {
+                for (name, item) in members {
+                    pair(name, &element(item)?);
+                }
+            }
+            Raw::Array(_) | Raw::Object(_) => {
+                let mut joined = String::new();
+                self.joined(value, ",", ",", NOT_COOKIE, &mut joined)?;
+                pair(&self.name, "");
+                out.push_str(&joined);
+            }
+            scalar => pair(&self.name, scalar.scalar().unwrap_or_default()),
+        }
+        Ok(())
+    }
+
+    /// Elements or members joined, each encoded, the delimiters as they are.
+    fn joined(
+        &self,
+        value: &Value<'_>,
+        between: &str,
+        pair: &str,
+        set: &'static AsciiSet,
+        out: &mut String,
+    ) -> Result<()> {
+        join(value, between, pair, &mut |text, out| encode_into(out, text, set), out)
+    }
+
+    fn joined_raw(
+        &self,
+        value: &Value<'_>,
+        between: &str,
+        pair: &str,
+        out: &mut String,
+    ) -> Result<()> {
+        join(value, between, pair, &mut |text, out| out.push_str(text), out)
+    }
+
+    fn refused(&self, why: &str) -> Fault {
+        Fault::new(
+            Class::InvalidArguments,
+            format!("the {} parameter `{}` {why}", self.location.name(), self.name),
+        )
+    }
+}
+
+fn join(
+    value: &Value<'_>,
+    between: &str,
+    pair: &str,
+    write: &mut dyn FnMut(&str, &mut String),
+    out: &mut String,
+) -> Result<()> {
+    match value {
+        Raw::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(between);
+                }
+                write(&element(item)?, out);
+            }
+        }
+        Raw::Object(members) => {
+            for (i, (name, item)) in members.iter().enumerate() {
+                if i > 0 {
+                    out.push_str(between);
+                }
+                write(name, out);
+                out.push_str(pair);
+                write(&element(item)?, out);
+            }
+        }
+        scalar => write(scalar.scalar().unwrap_or_default(), out),
+    }
+    Ok(())
+}
+
+/// Every text that would stand in the wire form of a value.
+fn for_each_text(value: &Value<'_>, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    match value {
+        Raw::Array(items) => items.iter().try_for_each(|item| check(&element(item)?)),
+        Raw::Object(members) => members.iter().try_for_each(|(name, item)| {
+            check(name)?;
+            check(&element(item)?)
+        }),
+        scalar => check(scalar.scalar().unwrap_or_default()),
+    }
+}
+
+/// An element of a list or object as one text; a nested list or object, for
+/// which OpenAPI defines no form, as its JSON.
+fn element(raw: &RawValue) -> Result<Cow<'_, str>> {
+    Ok(match read(raw)? {
+        Raw::String(s) => s,
+        Raw::Null => Cow::Borrowed(""),
+        _ => Cow::Borrowed(raw.get()),
+    })
+}
+
+pub fn read(raw: &RawValue) -> Result<Raw<'_>> {
+    Raw::read(raw).map_err(|e| Fault::new(Class::InvalidArguments, format!("an argument: {e}")))
+}
+
+fn written_as<'v>(content: Content, value: &'v Value<'_>) -> Result<Cow<'v, str>> {
+    match (content, value) {
+        (Content::Text, value) if value.scalar().is_some() => {
+            Ok(Cow::Borrowed(value.scalar().unwrap_or_default()))
+        }
+        (_, value) => json_text(value).map(Cow::Owned),
+    }
+}
+
+/// A value as JSON again.
+fn json_text(value: &Value<'_>) -> Result<String> {
+    let text = match value {
+        Raw::Null => Ok("null".to_owned()),
+        Raw::Bool(b) => Ok(b.to_string()),
+        Raw::Number(n) => Ok((*n).to_owned()),
+        Raw::String(s) => serde_json::to_string(s),
+        Raw::Array(items) => serde_json::to_string(items),
+        Raw::Object(members) => {
+            struct Members<'a, 'b>(&'b [(Cow<'a, str>, &'a RawValue)]);
+            impl serde::Serialize for Members<'_, '_> {
+                fn serialize<S: serde::Serializer>(
+                    &self,
+                    s: S,
+                ) -> std::result::Result<S::Ok, S::Error> {
+                    s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+                }
+            }
+            serde_json::to_string(&Members(members))
+        }
+    };
+    text.map_err(|e| {
+        Fault::new(Class::Internal, "an argument cannot be written").log(e.to_string())
+    })
+}
+
+fn start_pair(out: &mut String) {
+    if !out.is_empty() && !out.ends_with(['?', '&']) {
+        out.push('&');
+    }
+}
+
+fn encode<'t>(text: &'t str, set: &'static AsciiSet) -> Cow<'t, str> {
+    utf8_percent_encode(text, set).into()
+}
+
+fn encode_into(out: &mut String, text: &str, set: &'static AsciiSet) {
+    out.extend(utf8_percent_encode(text, set));
+}
+
+#[cfg(test)]
+#[path = "style_tests.rs"]
+mod tests;
