@@ -4,10 +4,13 @@
 //!
 //! A module imports only from those below it in this list.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod exchange;
 pub mod fault;
+pub mod gateway;
 pub mod header;
 pub mod jsonrpc;
 pub mod mcp;
@@ -16,6 +19,7 @@ pub mod openapi;
 pub mod policy;
 pub mod problem;
 pub mod read;
+pub mod reload;
 pub mod schema;
 pub mod secret;
 pub mod snapshot;

@@ -38,6 +38,8 @@ pub struct Server {
     page_size: usize,
     /// Differs when what tools/list says differs.
     pub fingerprint: u64,
+    /// Whether any tool's answer is streamed.
+    pub has_streams: bool,
     pub session_key: Arc<SessionKey>,
     pub figures: ServerFigures,
 }
@@ -134,6 +136,7 @@ impl Builder<'_> {
             origin: OriginPolicy::compile(&config.hosts, &config.origins, self.from.listeners),
             request_bytes_max: config.request_bytes_max,
             results: Results::new(&identity),
+            has_streams: tools.iter().any(|t| t.answer == crate::config::AnswerAs::Stream),
             tools,
             by_name,
             page_size: config.page_size,

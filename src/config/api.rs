@@ -46,7 +46,7 @@ pub enum Http2 {
 
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {
-    /// A PEM file of authorities trusted beside the system's.
+    /// A PEM file of authorities trusted instead of the system's.
     pub ca: Option<PathBuf>,
     pub verify: bool,
     /// The name in the certificate, where it is not the URL's host.

@@ -10,6 +10,7 @@
 
 mod admit;
 mod call;
+pub mod decode;
 mod levels;
 mod prepare;
 mod reply;
@@ -18,7 +19,7 @@ mod subscribe;
 mod writer;
 
 pub use admit::admit;
-pub use call::{Call, Notices, Phase};
+pub use call::{Call, Notices, Phase, event_into};
 pub use levels::LogLevels;
 pub use prepare::prepare;
 pub use reply::{Record, Rendered, Reply, fault_reply};

@@ -20,6 +20,8 @@ pub struct Writer {
     received: usize,
     bytes_max: usize,
     ended: bool,
+    /// The opening, until the first piece takes it along: one write for both.
+    opening: Vec<u8>,
 }
 
 enum Form {
@@ -32,8 +34,10 @@ enum Form {
 }
 
 impl Call {
-    /// Begins a result; its opening is appended to `out`.
-    pub fn writer(&self, head: &ResponseHead<'_>, out: &mut Vec<u8>) -> Writer {
+    /// Begins a result.
+    pub fn writer(&self, head: &ResponseHead<'_>) -> Writer {
+        let mut opening = Vec::with_capacity(256);
+        let out = &mut opening;
         open_result(&self.id, out);
         out.extend_from_slice(b"{\"content\":[");
         let success = head.status.is_success();
@@ -72,6 +76,7 @@ impl Call {
             received: 0,
             bytes_max: self.tool.stream_bytes_max,
             ended: false,
+            opening,
         }
     }
 
@@ -89,6 +94,7 @@ impl Writer {
     /// Takes a piece of the answer in. Past the limit the result is closed as an
     /// error and the rest is dropped.
     pub fn chunk(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        out.append(&mut self.opening);
         if self.ended {
             return;
         }
@@ -108,6 +114,7 @@ impl Writer {
 
     /// Ends the result.
     pub fn end(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.opening);
         if self.ended {
             return;
         }
@@ -122,6 +129,7 @@ impl Writer {
 
     /// Ends a result whose answer broke off, saying so.
     pub fn cut(&mut self, class: crate::fault::Class, why: &str, out: &mut Vec<u8>) {
+        out.append(&mut self.opening);
         if self.ended {
             return;
         }

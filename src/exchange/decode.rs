@@ -1,0 +1,199 @@
+//! Answers that an API compressed although nobody asked: gzip, deflate, br and
+//! zstd, decoded piece by piece within a bound. A small body can hold a very
+//! large one, so the bound is on what comes out.
+
+use crate::fault::{Class, Fault, Result};
+use std::io::{self, Write};
+
+/// Decodes one body.
+pub struct Decoder(Kind);
+
+enum Kind {
+    Gzip(flate2::write::MultiGzDecoder<Sink>),
+    Deflate(flate2::write::ZlibDecoder<Sink>),
+    Brotli(Box<brotli::DecompressorWriter<Sink>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
+}
+
+/// Where decoded bytes go until they are taken.
+struct Sink {
+    out: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.room {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than the limit"));
+        }
+        self.room -= bytes.len();
+        self.out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Decoder {
+    /// A decoder for a `Content-Encoding`; `None` when nothing is encoded.
+    pub fn new(encoding: Option<&str>, bytes_max: usize) -> Result<Option<Decoder>> {
+        let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
+        let sink = Sink { out: Vec::new(), room: bytes_max };
+        let kind = match encoding.as_str() {
+            "" | "identity" => return Ok(None),
+            "gzip" | "x-gzip" => Kind::Gzip(flate2::write::MultiGzDecoder::new(sink)),
+            "deflate" => Kind::Deflate(flate2::write::ZlibDecoder::new(sink)),
+            "br" => Kind::Brotli(Box::new(brotli::DecompressorWriter::new(sink, 4096))),
+            "zstd" => match zstd::stream::write::Decoder::new(sink) {
+                Ok(decoder) => Kind::Zstd(Box::new(decoder)),
+                Err(e) => return Err(broken().log(e.to_string())),
+            },
+            _ => {
+                return Err(Fault::new(
+                    Class::UpstreamInvalid,
+                    "The API compressed its answer in a way that was not asked for and cannot be read",
+                )
+                .log(format!("content-encoding {encoding}")));
+            }
+        };
+        Ok(Some(Decoder(kind)))
+    }
+
+    /// Decodes a piece and gives what came out.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
+        let written = match &mut self.0 {
+            Kind::Gzip(d) => d.write_all(chunk).and_then(|()| d.flush()),
+            Kind::Deflate(d) => d.write_all(chunk).and_then(|()| d.flush()),
+            Kind::Brotli(d) => d.write_all(chunk),
+            Kind::Zstd(d) => d.write_all(chunk).and_then(|()| d.flush()),
+        };
+        written.map_err(|e| failed(&e))?;
+        Ok(self.take())
+    }
+
+    /// Ends the body; one that stops in the middle is a fault.
+    pub fn end(&mut self) -> Result<Vec<u8>> {
+        let ended = match &mut self.0 {
+            Kind::Gzip(d) => d.try_finish(),
+            Kind::Deflate(d) => d.try_finish(),
+            Kind::Brotli(d) => d.close(),
+            Kind::Zstd(d) => d.flush(),
+        };
+        ended.map_err(|e| failed(&e))?;
+        Ok(self.take())
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let sink = match &mut self.0 {
+            Kind::Gzip(d) => d.get_mut(),
+            Kind::Deflate(d) => d.get_mut(),
+            Kind::Brotli(d) => d.get_mut(),
+            Kind::Zstd(d) => d.get_mut(),
+        };
+        std::mem::take(&mut sink.out)
+    }
+}
+
+fn failed(e: &io::Error) -> Fault {
+    if e.kind() == io::ErrorKind::FileTooLarge {
+        let message = "The API's answer is larger than the limit";
+        return Fault::new(Class::UpstreamTooLarge, message);
+    }
+    broken().log(e.to_string())
+}
+
+fn broken() -> Fault {
+    Fault::new(Class::UpstreamInvalid, "The API's answer is not what its Content-Encoding says")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        e.write_all(data).unwrap();
+        e.finish().unwrap()
+    }
+
+    fn deflate(data: &[u8]) -> Vec<u8> {
+        let mut e = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        e.write_all(data).unwrap();
+        e.finish().unwrap()
+    }
+
+    fn br(data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut e = brotli::CompressorWriter::new(&mut out, 4096, 9, 22);
+        e.write_all(data).unwrap();
+        drop(e);
+        out
+    }
+
+    fn zstd_(data: &[u8]) -> Vec<u8> {
+        zstd::encode_all(data, 3).unwrap()
+    }
+
+    fn decode(encoding: &str, body: &[u8], piece: usize, max: usize) -> Result<Vec<u8>> {
+        let Some(mut d) = Decoder::new(Some(encoding), max)? else { return Ok(body.to_vec()) };
+        let mut out = Vec::new();
+        for chunk in body.chunks(piece.max(1)) {
+            out.extend(d.push(chunk)?);
+        }
+        out.extend(d.end()?);
+        Ok(out)
+    }
+
+    #[test]
+    fn every_encoding_in_pieces_of_any_size() {
+        let data: Vec<u8> = (0..50_000u32).map(|i| (i % 251) as u8).collect();
+        let made = [
+            ("gzip", gzip(&data)),
+            ("deflate", deflate(&data)),
+            ("br", br(&data)),
+            ("zstd", zstd_(&data)),
+        ];
+        for (encoding, body) in &made {
+            for piece in [1, 7, 1000, body.len()] {
+                let got = decode(encoding, body, piece, data.len());
+                assert_eq!(got.ok().as_deref(), Some(&data[..]), "{encoding} {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn bombs_stop_at_the_limit() {
+        let data = vec![0u8; 64 << 20];
+        for (encoding, body) in [
+            ("gzip", gzip(&data)),
+            ("deflate", deflate(&data)),
+            ("br", br(&data)),
+            ("zstd", zstd_(&data)),
+        ] {
+            let fault = decode(encoding, &body, 4096, 1 << 20).unwrap_err();
+            assert_eq!(fault.class, Class::UpstreamTooLarge, "{encoding}");
+        }
+        let fits = gzip(&vec![0u8; 1000]);
+        assert!(decode("gzip", &fits, 9, 1000).is_ok());
+        assert!(decode("gzip", &fits, 9, 999).is_err());
+    }
+
+    #[test]
+    fn what_is_not_what_it_says() {
+        for (encoding, body) in [
+            ("gzip", &b"plain text"[..]),
+            ("br", &[0xff; 40]),
+            ("zstd", b"nope"),
+            ("gzip, br", b""),
+            ("compress", b""),
+        ] {
+            let fault = decode(encoding, body, 4096, 1000).unwrap_err();
+            assert_eq!(fault.class, Class::UpstreamInvalid, "{encoding}");
+        }
+        let whole = gzip(&[7; 5000]);
+        assert!(decode("gzip", &whole[..whole.len() - 9], 4096, 9999).is_err());
+        assert_eq!(decode("identity", b"x", 1, 9).ok().as_deref(), Some(&b"x"[..]));
+    }
+}

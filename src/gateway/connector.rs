@@ -1,0 +1,359 @@
+//! Asking an API through Pingora's own connectors, and reading its answer whole.
+//!
+//! The way of most calls: the answer is known before the first byte of ours, it
+//! leaves in one write, and whatever goes wrong is a clear result.
+
+use super::peers::{Peer, Peers};
+use crate::config::units::show_bytes;
+use crate::exchange::decode::Decoder;
+use crate::exchange::{Call, ResponseHead};
+use crate::fault::{Class, Fault};
+use crate::observe::metrics;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::prelude::Error;
+use pingora::{ErrorType, Result as PingoraResult};
+use pingora_core::connectors::http::Connector;
+use pingora_core::connectors::{ConnectorOptions, http::v1};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::client::HttpSession as ClientSession;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Instant as Clock;
+use tokio::time::{Instant, timeout_at};
+
+/// Informational answers (1xx) before the real one.
+const INFORMATIONAL_MAX: usize = 10;
+
+/// Connections to all upstreams, pooled.
+pub struct Upstream {
+    any: Connector,
+    /// Upstreams that speak HTTP/1 only: a smaller future on the hot path.
+    http1: v1::Connector,
+}
+
+/// A whole answer.
+pub struct Answer {
+    head: Box<ResponseHeader>,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn head(&self) -> ResponseHead<'_> {
+        ResponseHead { status: self.head.status, headers: &self.head.headers }
+    }
+}
+
+/// An answer whose header is here.
+pub struct Opened<'p> {
+    session: ClientSession,
+    peer: &'p Peer,
+    http1_only: bool,
+    head: Box<ResponseHeader>,
+}
+
+type Result<T> = std::result::Result<T, Fault>;
+
+impl Upstream {
+    pub fn new(options: &ConnectorOptions) -> Self {
+        Upstream {
+            any: Connector::new(Some(options.clone())),
+            http1: v1::Connector::new(Some(options.clone())),
+        }
+    }
+
+    /// Sends the request of a call and reads the answer, all by the deadline.
+    pub async fn ask(&self, peers: &Peers, call: &Call, deadline: Instant) -> Result<Answer> {
+        let started = Clock::now();
+        let asked = timeout_at(deadline, async {
+            let opened = self.open_untimed(peers, call).await?;
+            self.read_untimed(opened, call).await
+        });
+        let answer = asked.await.unwrap_or_else(|_| Err(late(call)));
+        metrics().upstream_seconds.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    /// Sends the request and waits for the answer's header.
+    pub async fn open<'p>(
+        &self,
+        peers: &'p Peers,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Opened<'p>> {
+        timeout_at(deadline, self.open_untimed(peers, call))
+            .await
+            .unwrap_or_else(|_| Err(late(call)))
+    }
+
+    /// Reads the answer's body.
+    pub async fn read(&self, opened: Opened<'_>, call: &Call, deadline: Instant) -> Result<Answer> {
+        timeout_at(deadline, self.read_untimed(opened, call))
+            .await
+            .unwrap_or_else(|_| Err(late(call)))
+    }
+
+    /// One retry: on another connection where a pooled one turned out dead and
+    /// the method may be repeated, or where nothing was sent at all.
+    async fn open_untimed<'p>(&self, peers: &'p Peers, call: &Call) -> Result<Opened<'p>> {
+        let mut retried = false;
+        loop {
+            let Some(peer) = peers.pick() else {
+                let message = "The API's address cannot be found at the moment; try again later";
+                return Err(Fault::new(Class::UpstreamRefused, message));
+            };
+            let (mut session, reused) = match self.connect(peers.http1_only, peer).await {
+                Ok(connected) => connected,
+                Err(_) if !retried => {
+                    retried = true;
+                    continue;
+                }
+                Err(e) => return Err(unreachable(&e)),
+            };
+            match send(&mut session, peer, call).await {
+                Ok(head) => {
+                    return Ok(Opened { session, peer, http1_only: peers.http1_only, head });
+                }
+                Err(mut e) => {
+                    e.retry.decide_reuse(reused);
+                    if e.retry() && !retried && call.request.method.is_idempotent() {
+                        retried = true;
+                        continue;
+                    }
+                    return Err(broken(&e));
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, http1_only: bool, peer: &Peer) -> PingoraResult<(ClientSession, bool)> {
+        if http1_only {
+            if let Some(session) = self.http1.reused_http_session(&peer.peer).await {
+                return Ok((ClientSession::H1(session), true));
+            }
+            // Boxed: connecting is rare and its future is large.
+            let (session, reused) = Box::pin(self.http1.get_http_session(&peer.peer)).await?;
+            return Ok((ClientSession::H1(session), reused));
+        }
+        Box::pin(self.any.get_http_session(&peer.peer)).await
+    }
+
+    async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Answer> {
+        let body = read_body(&mut opened.session, &opened.head, call).await?;
+        metrics().upstream_response_bytes.inc_by(body.len() as u64);
+        let idle = opened.peer.peer.options.idle_timeout;
+        match opened.session {
+            ClientSession::H1(session) if opened.http1_only => {
+                self.http1.release_http_session(session, &opened.peer.peer, idle).await;
+            }
+            session => {
+                Box::pin(self.any.release_http_session(session, &opened.peer.peer, idle)).await;
+            }
+        }
+        Ok(Answer { head: opened.head, body })
+    }
+}
+
+/// The request header of a call for a peer, for HTTP/1.
+pub fn request_header(call: &Call, peer: &Peer) -> PingoraResult<RequestHeader> {
+    let request = &call.request;
+    let mut header = RequestHeader::build(
+        request.method.clone(),
+        request.target.as_bytes(),
+        Some(request.headers.len() + 3),
+    )?;
+    header.insert_header(HOST, peer.authority.clone())?;
+    for (name, value) in &request.headers {
+        header.append_header(name.clone(), value.clone())?;
+    }
+    header.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+    match &request.body {
+        Some(body) => header.insert_header(CONTENT_LENGTH, body.len())?,
+        // Methods that mostly have a body must say that there is none.
+        None if !request.method.is_safe() => header.insert_header(CONTENT_LENGTH, 0)?,
+        None => {}
+    }
+    Ok(header)
+}
+
+/// What HTTP/2 wants instead: an absolute URI and no `Host`.
+pub fn for_http2(header: &mut RequestHeader, peer: &Peer) -> PingoraResult<()> {
+    let uri = http::Uri::builder()
+        .scheme(if peer.tls { "https" } else { "http" })
+        .authority(peer.authority.as_bytes())
+        .path_and_query(header.raw_path())
+        .build()
+        .map_err(|e| Error::because(ErrorType::InvalidHTTPHeader, "the request target", e))?;
+    header.remove_header(&HOST);
+    header.set_uri(uri);
+    header.set_version(Version::HTTP_2);
+    Ok(())
+}
+
+/// Writes the request and reads the answer's header.
+async fn send(
+    session: &mut ClientSession,
+    peer: &Peer,
+    call: &Call,
+) -> PingoraResult<Box<ResponseHeader>> {
+    session.set_read_timeout(peer.peer.options.read_timeout);
+    session.set_write_timeout(peer.peer.options.write_timeout);
+    let mut header = request_header(call, peer)?;
+    let body = call.request.body.as_ref();
+    metrics().upstream_request_bytes.inc_by(body.map_or(0, |b| b.len() as u64));
+    match (&mut *session, body) {
+        (ClientSession::H2(session), None) => {
+            for_http2(&mut header, peer)?;
+            session.write_request_header(Box::new(header), true)?;
+        }
+        (ClientSession::H2(_), Some(body)) => {
+            for_http2(&mut header, peer)?;
+            session.write_request_header(Box::new(header)).await?;
+            session.write_request_body(body.clone(), true).await?;
+            session.finish_request_body().await?;
+        }
+        (_, body) => {
+            session.write_request_header(Box::new(header)).await?;
+            if let Some(body) = body {
+                session.write_request_body(body.clone(), true).await?;
+            }
+            session.finish_request_body().await?;
+        }
+    }
+    for _ in 0..INFORMATIONAL_MAX {
+        session.read_response_header().await?;
+        if let Some(head) = session.response_header()
+            && !head.status.is_informational()
+        {
+            return Ok(Box::new(head.clone()));
+        }
+    }
+    Error::e_explain(ErrorType::InvalidHTTPHeader, "too many informational answers")
+}
+
+async fn read_body(
+    session: &mut ClientSession,
+    head: &ResponseHeader,
+    call: &Call,
+) -> Result<Bytes> {
+    let limit = call.tool.response_bytes_max;
+    let text = |name| head.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    let length = text(CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
+    let no_body = call.request.method == http::Method::HEAD;
+    if !no_body && length.is_some_and(|n| n > limit) {
+        return Err(too_large(limit));
+    }
+    let mut decoder = match no_body {
+        true => None,
+        false => Decoder::new(text(CONTENT_ENCODING), limit)?,
+    };
+    let Some(first) = session.read_response_body().await.map_err(|e| broken(&e))? else {
+        return Ok(Bytes::new());
+    };
+    if decoder.is_none() && length == Some(first.len()) && session.response_done() {
+        return Ok(first);
+    }
+    let mut body = BytesMut::with_capacity(length.unwrap_or(first.len() * 2).min(limit));
+    let mut next = Some(first);
+    while let Some(piece) = next {
+        match &mut decoder {
+            Some(decoder) => body.extend_from_slice(&decoder.push(&piece)?),
+            None => body.extend_from_slice(&piece),
+        }
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+        next = session.read_response_body().await.map_err(|e| broken(&e))?;
+    }
+    if let Some(mut decoder) = decoder {
+        body.extend_from_slice(&decoder.end()?);
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+    }
+    Ok(body.freeze())
+}
+
+/// Runs `work` unless the client goes away first: then `work` is dropped, which
+/// closes its upstream connection or resets its stream.
+pub async fn unless_gone<T>(
+    client: &mut ServerSession,
+    mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> PingoraResult<T> {
+    tokio::select! {
+        biased;
+        done = &mut work => Ok(done),
+        idle = client.read_body_or_idle(true) => match idle {
+            Err(e) => Err(e.into_down()),
+            Ok(_) => Ok(work.await),
+        },
+    }
+}
+
+fn late(call: &Call) -> Fault {
+    let seconds = call.tool.timeout.as_secs_f32();
+    let advice = match call.request.method.is_idempotent() {
+        true => "it may be called again",
+        false => "it may have been carried out all the same: look before calling again",
+    };
+    Fault::new(
+        Class::UpstreamTimeout,
+        format!("The API did not answer within {seconds} s; {advice}"),
+    )
+}
+
+fn too_large(limit: usize) -> Fault {
+    Fault::new(
+        Class::UpstreamTooLarge,
+        format!(
+            "The API's answer is larger than {}; ask for less (a filter, a page, fewer fields)",
+            show_bytes(limit)
+        ),
+    )
+}
+
+/// Nothing was sent.
+fn unreachable(e: &Error) -> Fault {
+    let fault = match e.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Fault::new(
+            Class::UpstreamTimeout,
+            "The API could not be reached in time; nothing was sent, it may be called again",
+        ),
+        _ => Fault::new(
+            Class::UpstreamRefused,
+            "The API cannot be reached; nothing was sent, it may be called again later",
+        ),
+    };
+    fault.log(e.to_string())
+}
+
+/// Something was sent and no whole answer came back.
+pub fn broken(e: &Error) -> Fault {
+    let fault = match e.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
+            Fault::new(Class::UpstreamTimeout, "The API stopped answering")
+        }
+        ErrorType::InvalidHTTPHeader
+        | ErrorType::H2Error
+        | ErrorType::InvalidH2
+        | ErrorType::H1Error => Fault::new(
+            Class::UpstreamInvalid,
+            "The API sent something that is not HTTP; this is for its operator",
+        ),
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectTimedout
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert => {
+            return unreachable(e);
+        }
+        _ => Fault::new(
+            Class::UpstreamClosed,
+            "The API closed the connection before its answer was complete",
+        ),
+    };
+    fault.log(e.to_string())
+}

@@ -1,0 +1,158 @@
+//! Upstreams -> Pingora peers, built when a snapshot is loaded.
+
+use crate::config::{Http2, Upstream as Settings};
+use crate::problem::{Place, Problem};
+use crate::snapshot::{Endpoint, Upstream};
+use http::HeaderValue;
+use pingora::prelude::HttpPeer;
+use pingora_core::protocols::tls::CaType;
+use pingora_core::upstreams::peer::HttpUpstreamRequestPolicy;
+use pingora_core::utils::tls::{WrappedX509, parse_x509};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Idle time of a pooled connection. Shorter than what servers commonly allow,
+/// so that they rarely close one as it is used.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// HTTP/2 streams on one upstream connection.
+const H2_STREAMS_MAX: usize = 100;
+
+/// The peers of one upstream.
+pub struct Peers {
+    list: Vec<Peer>,
+    next: AtomicUsize,
+    /// The hot path knows HTTP/1 only.
+    pub http1_only: bool,
+}
+
+pub struct Peer {
+    pub peer: HttpPeer,
+    /// The value of `Host`.
+    pub authority: HeaderValue,
+    pub tls: bool,
+}
+
+impl Peers {
+    /// The next peer in turn; `None` when no name could be resolved.
+    pub fn pick(&self) -> Option<&Peer> {
+        self.pick_index().and_then(|i| self.at(i))
+    }
+
+    /// The same, by its index.
+    pub fn pick_index(&self) -> Option<usize> {
+        match self.list.len() {
+            0 => None,
+            1 => Some(0),
+            n => Some(self.next.fetch_add(1, Ordering::Relaxed) % n),
+        }
+    }
+
+    pub fn at(&self, index: usize) -> Option<&Peer> {
+        self.list.get(index)
+    }
+}
+
+/// Builds the peers of all upstreams. A name that cannot be resolved is a
+/// warning: its calls fail with a clear result until a reload finds it.
+pub fn load_peers(upstreams: &[Upstream]) -> (Vec<Peers>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let peers = upstreams.iter().map(|u| build(u, &mut problems)).collect();
+    (peers, problems)
+}
+
+fn build(upstream: &Upstream, problems: &mut Vec<Problem>) -> Peers {
+    let mut list = Vec::new();
+    let ca = upstream.settings.tls.ca.as_ref().and_then(|path| match load_ca(path) {
+        Ok(ca) => Some(ca),
+        Err(e) => {
+            let place = Place::file(path.to_string_lossy());
+            problems.push(Problem::error(place, format!("cannot be used as `tls.ca`: {e}")));
+            None
+        }
+    });
+    for endpoint in &upstream.endpoints {
+        match resolve(endpoint) {
+            Ok(address) => list.extend(peer(endpoint, address, &upstream.settings, ca.clone())),
+            Err(e) => {
+                let place = Place::file(format!("api {}", upstream.api));
+                let message =
+                    format!("the upstream {} cannot be resolved: {e}", endpoint.authority);
+                problems.push(Problem::warning(place, message));
+            }
+        }
+    }
+    let http1_only = upstream.settings.http2 == Http2::Never
+        || (upstream.settings.http2 == Http2::Auto && list.iter().all(|p| !p.tls));
+    Peers { list, next: AtomicUsize::new(0), http1_only }
+}
+
+fn resolve(endpoint: &Endpoint) -> std::io::Result<SocketAddr> {
+    let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
+    let mut addresses: Vec<SocketAddr> = (host, endpoint.port).to_socket_addrs()?.collect();
+    // Loopback servers listen on IPv4 more often than not.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses.first().copied().ok_or_else(|| std::io::Error::other("the name has no address"))
+}
+
+fn peer(
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    settings: &Settings,
+    ca: Option<Arc<CaType>>,
+) -> Option<Peer> {
+    let host = endpoint.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = settings.tls.server_name.clone().unwrap_or(host);
+    let mut peer = HttpPeer::new(address, endpoint.tls, name);
+    let options = &mut peer.options;
+    options.connection_timeout = Some(settings.connect_timeout);
+    // TLS takes a few round trips more.
+    options.total_connection_timeout = Some(settings.connect_timeout * 3);
+    options.read_timeout = Some(settings.timeout);
+    options.write_timeout = Some(settings.timeout);
+    options.idle_timeout = Some(POOL_IDLE);
+    options.verify_cert = settings.tls.verify;
+    options.verify_hostname = settings.tls.verify;
+    options.max_h2_streams = H2_STREAMS_MAX;
+    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+    match (settings.http2, endpoint.tls) {
+        (Http2::Never, _) | (Http2::Auto, false) => options.set_http_version(1, 1),
+        (Http2::Auto, true) => options.set_http_version(2, 1),
+        (Http2::Always, _) => options.set_http_version(2, 2),
+    }
+    if let Some(ca) = ca {
+        // The authorities are not part of the pool's key by themselves.
+        let path = settings.tls.ca.as_ref().map(|p| p.to_string_lossy().into_owned());
+        peer.group_key = group(&path.unwrap_or_default());
+        peer.options.ca = Some(ca);
+    }
+    let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
+    Some(Peer { peer, authority, tls: endpoint.tls })
+}
+
+fn group(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn load_ca(path: &std::path::Path) -> Result<Arc<CaType>, String> {
+    use pingora_core::tls::{RootCertStore, load_ca_file_into_store};
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject;
+    // Pingora's own wrapper panics on a bad certificate; this says what is bad.
+    load_ca_file_into_store(path, &mut RootCertStore::empty()).map_err(|e| e.to_string())?;
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())?.collect();
+    let certificates = certificates.map_err(|e| e.to_string())?;
+    if certificates.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    Ok(certificates
+        .into_iter()
+        .map(|der| WrappedX509::new(der.as_ref().to_vec(), parse_x509))
+        .collect())
+}

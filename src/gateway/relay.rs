@@ -1,0 +1,261 @@
+//! Answers passed on as they come, by Pingora's proxy path: constant memory and
+//! back-pressure, however large the answer is.
+
+use super::{Context, Gateway, Loaded, Permit, connector, peers::Peer};
+use crate::config::AnswerAs;
+use crate::exchange::decode::Decoder;
+use crate::exchange::{Call, Record, ResponseHead, Writer};
+use crate::fault::{Class, Fault};
+use crate::observe::{Outcome, metrics};
+use crate::snapshot::Server;
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING,
+};
+use http::{HeaderValue, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::prelude::{Error, HttpPeer};
+use pingora::{ErrorType, Result};
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One relayed call.
+pub struct Relay {
+    pub call: Box<Call>,
+    loaded: Arc<Loaded>,
+    peer: Option<usize>,
+    deadline: Instant,
+    writer: Option<Writer>,
+    decoder: Option<Decoder>,
+    /// The answer was written whole: it had no body.
+    done: bool,
+    outcome: Outcome,
+    _permit: Permit,
+}
+
+/// The relayed call of a request. The proxy path is entered for no other.
+pub fn of(ctx: &mut Context) -> Result<&mut Relay> {
+    match &mut ctx.relay {
+        Some(relay) => Ok(relay),
+        None => Error::e_explain(ErrorType::InternalError, "no call to relay"),
+    }
+}
+
+/// Whether a message may become a relayed call. Only then is its body kept for
+/// the proxy path, which cannot run without.
+pub fn possible(server: &Server, request: &RequestHeader) -> bool {
+    let streams = |name: &str| server.tool(name).is_some_and(|t| t.answer == AnswerAs::Stream);
+    match request.headers.get("mcp-name").map(HeaderValue::to_str) {
+        Some(Ok(name)) => streams(name),
+        _ => server.has_streams,
+    }
+}
+
+impl Gateway {
+    /// Starts a relayed call; `false` sends Pingora on to the upstream.
+    pub(super) async fn relay(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        loaded: Arc<Loaded>,
+        call: Box<Call>,
+    ) -> Result<bool> {
+        // The proxy path replays a body of at most 64 KiB, and must have one.
+        let replayable = session.get_retry_buffer().is_some() && !session.retry_buffer_truncated();
+        if !replayable || loaded.peers[call.tool.upstream].pick().is_none() {
+            self.exchange(session, ctx, &loaded, call).await?;
+            return Ok(true);
+        }
+        let Some(permit) = self.call_permit() else {
+            self.send(session, ctx, super::overloaded(&call)).await?;
+            return Ok(true);
+        };
+        let deadline = Instant::now() + call.tool.timeout;
+        ctx.relay = Some(Box::new(Relay {
+            call,
+            loaded,
+            peer: None,
+            deadline,
+            writer: None,
+            decoder: None,
+            done: false,
+            outcome: Outcome::Cancelled,
+            _permit: permit,
+        }));
+        Ok(false)
+    }
+}
+
+impl Relay {
+    fn picked(&self) -> Option<&Peer> {
+        let peers = &self.loaded.peers[self.call.tool.upstream];
+        peers.at(self.peer?)
+    }
+
+    pub fn peer(&mut self) -> Result<Box<HttpPeer>> {
+        let peers = &self.loaded.peers[self.call.tool.upstream];
+        self.peer = peers.pick_index();
+        match self.picked() {
+            Some(peer) => Ok(Box::new(peer.peer.clone())),
+            None => Error::e_explain(ErrorType::ConnectNoRoute, "no upstream address"),
+        }
+    }
+
+    /// Puts the call's request in place of the client's: nothing of it is kept
+    /// but the version, which Pingora chose for the upstream.
+    pub fn write_request(&self, request: &mut RequestHeader) -> Result<()> {
+        let Some(peer) = self.picked() else {
+            return Error::e_explain(ErrorType::InternalError, "no peer was chosen");
+        };
+        let version = request.version;
+        *request = connector::request_header(&self.call, peer)?;
+        if self.call.request.body.is_none() {
+            // The client's message had a body, so Pingora would announce one.
+            request.insert_header(CONTENT_LENGTH, 0)?;
+        }
+        if version == Version::HTTP_2 {
+            connector::for_http2(request, peer)?;
+        }
+        request.set_version(version);
+        Ok(())
+    }
+}
+
+/// Replaces the answer's header with ours. An answer without a body is written
+/// whole here: no body filter would run for it.
+pub async fn open(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &mut Context,
+) -> Result<()> {
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    let request_id = ctx.request_id;
+    let relay = of(ctx)?;
+    let head = ResponseHead { status: response.status, headers: &response.headers };
+    let empty = matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || response.headers.get(CONTENT_LENGTH).is_some_and(|v| v == "0");
+    let encoding = response.headers.get(CONTENT_ENCODING).and_then(|v| v.to_str().ok());
+    let decoder = Decoder::new(encoding, relay.call.tool.stream_bytes_max);
+    let whole = match (&decoder, empty) {
+        (Err(fault), _) => Some(relay.call.fail(fault)),
+        (_, true) => Some(relay.call.answer(&head, b"")),
+        _ => None,
+    };
+    let mut ours = ResponseHeader::build(200, Some(4))?;
+    ours.insert_header(CONTENT_TYPE, "application/json")?;
+    ours.insert_header(CACHE_CONTROL, "no-store")?;
+    if let Some(rendered) = whole {
+        relay.done = true;
+        relay.outcome = rendered.outcome;
+        ctx.sent = rendered.body.len();
+        ours.insert_header(CONTENT_LENGTH, rendered.body.len())?;
+        session.write_response_header(Box::new(ours), false).await?;
+        session.write_response_body(Some(rendered.body.into()), true).await?;
+        return match empty {
+            true => Ok(()),
+            // There is a body, and nothing that can read it.
+            false => Error::e_explain(ErrorType::HTTPStatus(502), format!("{request_id:016x}")),
+        };
+    }
+    relay.decoder = decoder.unwrap_or_default();
+    relay.writer = Some(relay.call.writer(&head));
+    if session.req_header().version == Version::HTTP_11 {
+        ours.insert_header(TRANSFER_ENCODING, "chunked")?;
+    }
+    *response = ours;
+    Ok(())
+}
+
+impl Relay {
+    fn push(&mut self, piece: Option<&Bytes>, end: bool, out: &mut Vec<u8>) {
+        let Some(writer) = &mut self.writer else { return };
+        if Instant::now() >= self.deadline {
+            writer.cut(Class::UpstreamTimeout, "cut here: the call's time is over", out);
+        }
+        if let Some(piece) = piece {
+            match &mut self.decoder {
+                None => writer.chunk(piece, out),
+                Some(decoder) => match decoder.push(piece) {
+                    Ok(bytes) => writer.chunk(&bytes, out),
+                    Err(fault) => writer.cut(fault.class, &fault.message, out),
+                },
+            }
+        }
+        if end {
+            if let Some(decoder) = &mut self.decoder {
+                match decoder.end() {
+                    Ok(bytes) => writer.chunk(&bytes, out),
+                    Err(fault) => writer.cut(fault.class, &fault.message, out),
+                }
+            }
+            writer.end(out);
+        }
+        self.outcome = writer.outcome();
+    }
+}
+
+/// Turns one piece of the answer into one piece of the result.
+pub fn transform(
+    body: &mut Option<Bytes>,
+    end: bool,
+    ctx: &mut Context,
+) -> Result<Option<std::time::Duration>> {
+    let relay = of(ctx)?;
+    if relay.done {
+        *body = None;
+        return Ok(None);
+    }
+    let piece = body.take();
+    metrics().upstream_response_bytes.inc_by(piece.as_ref().map_or(0, |b| b.len() as u64));
+    let ended = relay.writer.as_ref().is_some_and(Writer::has_ended);
+    if ended && !end && Instant::now() >= relay.deadline {
+        // The result is complete; an endless answer is not listened to for ever.
+        return Error::e_explain(ErrorType::HTTPStatus(502), "the answer does not end");
+    }
+    let mut out = Vec::with_capacity(piece.as_ref().map_or(0, Bytes::len) * 5 / 4 + 64);
+    relay.push(piece.as_ref(), end, &mut out);
+    ctx.sent += out.len();
+    *body = (!out.is_empty()).then(|| out.into());
+    Ok(None)
+}
+
+/// An upstream that failed: the whole result when nothing went out yet, else the
+/// end of the one that did.
+pub async fn fail(
+    gateway: &Gateway,
+    session: &mut Session,
+    e: &Error,
+    ctx: &mut Context,
+) -> Result<()> {
+    let fault: Fault = connector::broken(e);
+    let relay = of(ctx)?;
+    relay.outcome = Outcome::Fault(fault.class);
+    if session.response_written().is_none() {
+        let rendered = super::told(&relay.call, &fault);
+        return gateway.send_rendered(session, ctx, rendered.body).await;
+    }
+    if relay.done {
+        return Ok(());
+    }
+    let mut out = Vec::new();
+    if let Some(writer) = &mut relay.writer {
+        writer.cut(fault.class, &format!("cut here: {}", fault.message), &mut out);
+    }
+    ctx.sent += out.len();
+    session.write_response_body(Some(out.into()), true).await
+}
+
+/// Counts a relayed call.
+pub fn finish(ctx: &mut Context) {
+    let Some(relay) = ctx.relay.take() else { return };
+    let outcome = relay.outcome;
+    relay.call.tool.figures.count(outcome);
+    if let Some(started) = ctx.started {
+        metrics().call_seconds.observe(started.elapsed().as_secs_f64());
+    }
+    let record = Record { outcome, ..Record::new("tools/call", relay.call.era.is_modern()) };
+    ctx.record = Some((record, Some(relay.call.server.clone())));
+}

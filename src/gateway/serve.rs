@@ -1,0 +1,333 @@
+//! Listeners, services and signals: a running process.
+
+use super::edge::Edge;
+use super::{Gateway, Live, Loaded, connector, load_peers};
+use crate::admin::{Admin, Status};
+use crate::config::{Config, Listener};
+use crate::demo::Bookshop;
+use crate::mcp::session::SessionKey;
+use crate::observe::metrics;
+use crate::problem::Problem;
+use crate::reload::{self, Embedded, Origin};
+use async_trait::async_trait;
+use http::Response;
+use http::header::{CONTENT_LENGTH, HeaderName};
+use pingora::prelude::Server;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::apps::http_app::{HttpServer, ServeHttp};
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::listeners::ListenerConfig;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::H2Options;
+use pingora_core::protocols::l4::stream::L4BufferSettings;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::services::background::{BackgroundService, background_service};
+use pingora_core::services::listening::Service;
+use pingora_proxy::http_proxy;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Everything needed to run.
+pub struct Ready {
+    pub config: Config,
+    pub origin: Origin,
+    pub embedded: Embedded,
+    pub session_key: Arc<SessionKey>,
+    pub live: Arc<Live>,
+    /// Where the demo API listens, when it runs.
+    pub demo: Option<SocketAddr>,
+}
+
+/// Read buffer of a connection. The default of 64 KiB is touched whole and
+/// costs that much for every idle connection.
+const READ_BUFFER: usize = 4 << 10;
+/// Write buffer: header and a usual answer leave in one system call.
+const WRITE_BUFFER: usize = 16 << 10;
+
+/// Pooled upstream connections of one worker.
+const POOL_SIZE: usize = 4096;
+
+/// Between looks at the configuration's files.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// Streams on one HTTP/2 connection of a client.
+const H2_STREAMS_MAX: u32 = 100;
+const H2_HEADER_BYTES_MAX: u32 = 64 << 10;
+
+/// A free port for port 0, or an error if the address cannot be had. Found
+/// before the proxy starts, so that it can be told and an error is no panic.
+pub fn settle(address: SocketAddr) -> Result<SocketAddr, String> {
+    let bound = std::net::TcpListener::bind(address)
+        .map_err(|e| format!("cannot listen on {address}: {e}"))?;
+    bound.local_addr().map_err(|e| format!("cannot listen on {address}: {e}"))
+}
+
+/// A state for [`reload::build`]'s snapshot, its peers resolved.
+pub fn load(snapshot: crate::snapshot::Snapshot, problems: &mut Vec<Problem>) -> Loaded {
+    let (peers, more) = load_peers(&snapshot.upstreams);
+    problems.extend(more);
+    Loaded { snapshot, peers }
+}
+
+/// Runs until a signal ends the process. Returns when everything has ended.
+pub fn run(ready: Ready) -> Result<(), String> {
+    let conf = server_conf(&ready.config);
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let draining = Arc::new(AtomicBool::new(false));
+    let connections = Arc::new(AtomicUsize::new(0));
+    for listener in &ready.config.listeners {
+        let service = listen(&server, &ready, listener, &draining, &connections)?;
+        server.add_service(service);
+    }
+    if let Some(address) = ready.config.admin {
+        let status = Telling { live: ready.live.clone(), draining: draining.clone() };
+        let app = HttpServer::new_app(Admin::new(Arc::new(status)));
+        let mut service = Service::new("admin".to_owned(), app);
+        service.threads = Some(1);
+        service.add_tcp(&address.to_string());
+        server.add_service(service);
+    }
+    if let Some(address) = ready.demo {
+        let app = HttpServer::new_app(DemoApi(Bookshop::new()));
+        let mut service = Service::new("demo".to_owned(), app);
+        service.threads = Some(1);
+        service.add_tcp(&address.to_string());
+        server.add_service(service);
+    }
+    metrics().config_last_reload_ok.set(1);
+    let grace = ready.config.grace;
+    server.add_service(background_service("reload", Reloader { ready: Arc::new(ready) }));
+    let signals = Signals { draining, grace };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    Ok(())
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    let mut conf = ServerConf::default();
+    conf.threads = config.threads;
+    conf.work_stealing = config.work_stealing;
+    conf.max_retries = 2;
+    conf.upstream_keepalive_pool_size = POOL_SIZE;
+    // Signals waits for what is open; see there.
+    conf.grace_period_seconds = Some(0);
+    conf.graceful_shutdown_timeout_seconds = Some(1);
+    // Neither file is used; the defaults are fixed names in /tmp.
+    conf.pid_file = String::new();
+    conf.upgrade_sock = String::new();
+    conf
+}
+
+fn listen(
+    server: &Server,
+    ready: &Ready,
+    listener: &Listener,
+    draining: &Arc<AtomicBool>,
+    connections: &Arc<AtomicUsize>,
+) -> Result<Service<Edge>, String> {
+    let conf = &server.configuration;
+    let limits = &ready.config.limits;
+    let upstream = connector::Upstream::new(&ConnectorOptions::from_server_conf(conf));
+    let gateway = Gateway::new(ready.live.clone(), limits.clone(), upstream, draining.clone());
+    let mut proxy = http_proxy(conf, gateway);
+    let mut options = HttpServerOptions::default();
+    options.h2c = listener.h2c;
+    options.keepalive_request_limit = Some(limits.requests_per_connection);
+    options.h2_idle_timeout = Some(limits.idle_timeout);
+    proxy.server_options = Some(options);
+    let mut h2 = H2Options::new();
+    h2.max_concurrent_streams(H2_STREAMS_MAX);
+    h2.max_header_list_size(H2_HEADER_BYTES_MAX);
+    proxy.h2_options = Some(h2);
+    let edge = Edge::new(proxy, limits, connections.clone());
+    let mut service = Service::new(format!("mcp {}", listener.address), edge);
+    let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
+    let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffers);
+    if let Some(tls) = &listener.tls {
+        endpoint = endpoint.tls(tls_settings(tls)?);
+    }
+    service.add_listener(endpoint);
+    Ok(service)
+}
+
+fn tls_settings(tls: &crate::config::ListenerTls) -> Result<TlsSettings, String> {
+    let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
+    // Pingora panics on files it cannot use; this tells them first.
+    let loaded = pingora_core::tls::load_certs_and_key_files(&cert, &key)
+        .map_err(|e| format!("the TLS files {cert} and {key} cannot be used: {e}"))?;
+    if loaded.is_none() {
+        return Err(format!("the TLS files {cert} and {key} hold no certificate and key"));
+    }
+    let mut settings =
+        TlsSettings::intermediate(&cert, &key).map_err(|e| format!("TLS cannot start: {e}"))?;
+    settings.enable_h2();
+    Ok(settings)
+}
+
+/// Ends the process when it is asked to: at once on SIGINT; on SIGTERM and
+/// SIGQUIT when open calls and streams have ended, or the grace is over.
+struct Signals {
+    draining: Arc<AtomicBool>,
+    grace: Duration,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let streams = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
+        let [Ok(mut term), Ok(mut quit), Ok(mut int)] = streams.map(signal) else {
+            tracing::error!("signals cannot be watched; only SIGKILL ends this process");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = quit.recv() => {}
+            _ = int.recv() => return ShutdownSignal::FastShutdown,
+        }
+        tracing::info!("ending: waiting for open calls");
+        self.draining.store(true, Ordering::Relaxed);
+        tokio::select! {
+            () = self.drained() => {}
+            _ = int.recv() => return ShutdownSignal::FastShutdown,
+        }
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+impl Signals {
+    async fn drained(&self) {
+        let deadline = Instant::now() + self.grace;
+        let open = || metrics().calls_in_flight.get() + metrics().streams_open.get();
+        // A moment for answers under way and for clients to see the close.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        while open() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Takes a changed configuration into use, on SIGHUP and when its files change.
+struct Reloader {
+    ready: Arc<Ready>,
+}
+
+impl Ready {
+    /// Keeps what is in use unless everything new is sound.
+    fn reload(&self) {
+        let ready = self;
+        let generation = ready.live.load().snapshot.generation + 1;
+        // Addresses are those of the start: they do not change by a reload.
+        let listeners: Vec<SocketAddr> = ready.config.listeners.iter().map(|l| l.address).collect();
+        let listeners = Some(&listeners[..]);
+        let mut built =
+            reload::build(&ready.origin, ready.embedded, listeners, &ready.session_key, generation);
+        let loaded = built.snapshot.take().map(|s| load(s, &mut built.problems));
+        for problem in &built.problems {
+            match problem.is_error() {
+                true => tracing::error!("{problem}"),
+                false => tracing::warn!("{problem}"),
+            }
+        }
+        match loaded.filter(|_| !built.problems.iter().any(Problem::is_error)) {
+            Some(loaded) => {
+                ready.live.swap(loaded);
+                metrics().config_last_reload_ok.set(1);
+                tracing::info!(generation, "configuration reloaded");
+            }
+            None => {
+                metrics().config_last_reload_ok.set(0);
+                tracing::error!("the configuration is not taken into use; the running one stays");
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Reloader {
+    async fn start(&self, mut stop: ShutdownWatch) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        let mut stamps = reload::stamps(&self.ready.origin, &self.ready.config);
+        let mut tick = tokio::time::interval(WATCH_EVERY);
+        loop {
+            let asked = tokio::select! {
+                _ = hangup.recv() => true,
+                _ = tick.tick() => false,
+                _ = stop.changed() => return,
+            };
+            let now = reload::stamps(&self.ready.origin, &self.ready.config);
+            if asked || now != stamps {
+                stamps = now;
+                let ready = self.ready.clone();
+                // A failed reload was told; a panic in it leaves the old state.
+                let _ = tokio::task::spawn_blocking(move || ready.reload()).await;
+            }
+        }
+    }
+}
+
+struct Telling {
+    live: Arc<Live>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Status for Telling {
+    fn ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed)
+    }
+
+    fn loaded(&self) -> serde_json::Value {
+        let loaded = self.live.load();
+        let servers: Vec<_> = loaded
+            .snapshot
+            .servers
+            .iter()
+            .map(|s| serde_json::json!({"name": s.name, "path": s.path, "tools": s.tools.len()}))
+            .collect();
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "generation": loaded.snapshot.generation,
+            "servers": servers,
+        })
+    }
+}
+
+/// The demo's bookshop on a socket.
+struct DemoApi(Bookshop);
+
+/// The demo's own limit on a request body.
+const DEMO_BODY_BYTES_MAX: usize = 1 << 20;
+
+#[async_trait]
+impl ServeHttp for DemoApi {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Ok(Some(piece)) = session.read_request_body().await {
+            if body.len() + piece.len() > DEMO_BODY_BYTES_MAX {
+                break;
+            }
+            body.extend_from_slice(&piece);
+        }
+        let request = session.req_header();
+        let target = request.uri.path_and_query().map_or("/", |p| p.as_str());
+        let is_head = request.method == http::Method::HEAD;
+        let answer = self.0.handle(request.method.as_str(), target, &body);
+        if !answer.delay.is_zero() {
+            tokio::time::sleep(answer.delay).await;
+        }
+        let mut built = Response::builder().status(answer.status);
+        for (name, value) in &answer.headers {
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                built = built.header(name, value);
+            }
+        }
+        if !is_head && answer.status != 204 {
+            built = built.header(CONTENT_LENGTH, answer.body.len());
+        }
+        built.body(answer.body).unwrap_or_default()
+    }
+}

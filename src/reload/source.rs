@@ -1,0 +1,56 @@
+//! Reading one file or URL, within bounds.
+
+use crate::config::is_url;
+use crate::read::DOCUMENT_BYTES_MAX;
+use std::io::Read;
+use std::time::Duration;
+
+/// A document's bytes, and the URL it has if it came from one.
+pub struct Fetched {
+    pub bytes: Vec<u8>,
+    pub url: Option<String>,
+}
+
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Reads a file or fetches a URL; one byte over the limit is enough to know.
+pub fn read_document_source(source: &str) -> Result<Fetched, String> {
+    if is_url(source) {
+        let bytes = fetch(source)?;
+        return Ok(Fetched { bytes, url: Some(source.to_owned()) });
+    }
+    let file = std::fs::File::open(source).map_err(|e| format!("cannot be read: {e}"))?;
+    let mut bytes = Vec::new();
+    file.take(DOCUMENT_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("cannot be read: {e}"))?;
+    Ok(Fetched { bytes, url: None })
+}
+
+fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(FETCH_TIMEOUT))
+        .user_agent(concat!("drawbridge/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut response = agent.get(url).call().map_err(|e| format!("cannot be fetched: {e}"))?;
+    response
+        .body_mut()
+        .with_config()
+        .limit(DOCUMENT_BYTES_MAX as u64 + 1)
+        .read_to_vec()
+        .map_err(|e| format!("cannot be fetched: {e}"))
+}
+
+/// What stands for `${NAME}` and `${file:PATH}` in a configuration. A file's
+/// last line break is not part of a secret.
+pub fn lookup(name: &str) -> Result<String, String> {
+    match name.strip_prefix("file:") {
+        Some(path) => std::fs::read_to_string(path)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|e| format!("the file `{path}` cannot be read: {e}")),
+        None => {
+            std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))
+        }
+    }
+}
