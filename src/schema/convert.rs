@@ -95,9 +95,7 @@ impl<'l> Converter<'l> {
     /// Attaches to `root` the definitions it reaches, and no others.
     pub fn close(&self, mut root: Object) -> Object {
         let mut needed = BTreeMap::new();
-        for value in root.values() {
-            self.reach(value, &mut needed);
-        }
+        self.reach_object(&root, &mut needed);
         if !needed.is_empty() {
             let defs = needed.into_iter().map(|(k, v)| (k.to_owned(), v.clone())).collect();
             root.insert("$defs".to_owned(), Value::Object(defs));
@@ -110,23 +108,23 @@ impl<'l> Converter<'l> {
         self.defs.get(reference.strip_prefix("#/$defs/")?)
     }
 
-    fn reach<'a>(&'a self, value: &'a Value, needed: &mut BTreeMap<&'a str, &'a Value>) {
+    fn reach<'a>(&'a self, value: &Value, needed: &mut BTreeMap<&'a str, &'a Value>) {
         match value {
-            Value::Object(object) => {
-                if let Some(name) = object
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(|r| r.strip_prefix("#/$defs/"))
-                    && let Some((name, definition)) = self.defs.get_key_value(name)
-                    && needed.insert(name, definition).is_none()
-                {
-                    self.reach(definition, needed);
-                }
-                object.values().for_each(|v| self.reach(v, needed));
-            }
+            Value::Object(object) => self.reach_object(object, needed),
             Value::Array(items) => items.iter().for_each(|v| self.reach(v, needed)),
             _ => {}
         }
+    }
+
+    fn reach_object<'a>(&'a self, object: &Object, needed: &mut BTreeMap<&'a str, &'a Value>) {
+        if let Some(name) =
+            object.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
+            && let Some((name, definition)) = self.defs.get_key_value(name)
+            && needed.insert(name, definition).is_none()
+        {
+            self.reach(definition, needed);
+        }
+        object.values().for_each(|v| self.reach(v, needed));
     }
 
     fn schema(&mut self, schema: &Value, depth: usize) -> Result<Value> {

@@ -153,3 +153,11 @@ fn nesting_is_bounded() {
         assert_eq!(got.get("error").is_none(), ok, "{levels}");
     }
 }
+
+#[test]
+fn a_reference_at_the_root_brings_its_definition() {
+    let root = json!({"components": {"schemas": {"A": {"type": "object"}}}});
+    let schema = json!({"$ref": "#/components/schemas/A"});
+    let got = convert(Dialect::OpenApi31, Direction::Output, root, schema);
+    assert_eq!(got, json!({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}}));
+}
