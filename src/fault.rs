@@ -135,7 +135,7 @@ pub struct Fault {
     /// What the log keeps beside it.
     pub detail: Option<String>,
     /// The `data` member of a JSON-RPC error.
-    pub data: Option<Value>,
+    pub data: Option<Box<Value>>,
 }
 
 impl Fault {
@@ -149,7 +149,7 @@ impl Fault {
     }
 
     pub fn data(mut self, data: Value) -> Self {
-        self.data = Some(data);
+        self.data = Some(Box::new(data));
         self
     }
 }

@@ -1,10 +1,9 @@
 //! `drawbridge explain`: the request a call would send. Credentials are not
 //! shown.
 
-use super::serve::chosen;
 use super::target::Target;
 use super::{Exit, complain, print};
-use crate::snapshot::{Endpoint, Snapshot};
+use crate::snapshot::{Endpoint, Server, Snapshot};
 use crate::tool::Tool;
 use crate::tool::request::UpstreamRequest;
 use http::HeaderMap;
@@ -29,18 +28,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Exit {
-    let built = match args.target.build() {
-        Ok(built) => built,
-        Err(exit) => return exit,
-    };
-    let Some(snapshot) = &built.snapshot else {
-        built.problems.iter().for_each(|p| eprintln!("{p}"));
-        return Exit::Findings;
-    };
-    let server = match chosen(snapshot, args.server.as_deref()) {
-        Ok(server) => server,
-        Err(exit) => return exit,
-    };
+    let server = args.server.as_deref();
+    args.target.with_server(server, |_, snapshot, server| explain(args, snapshot, server))
+}
+
+fn explain(args: &Args, snapshot: &Snapshot, server: &Server) -> Exit {
     let Some(tool) = server.tool(&args.tool) else {
         let near = crate::problem::nearest(&args.tool, server.tools.iter().map(|t| &*t.name));
         let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();

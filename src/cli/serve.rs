@@ -7,7 +7,6 @@ use crate::gateway::{self, Live, Ready};
 use crate::observe;
 use crate::problem::Problem;
 use crate::reload::{self, Origin};
-use crate::snapshot::Snapshot;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -145,21 +144,4 @@ pub fn url(config: &Config, path: &str) -> String {
         });
     }
     format!("{scheme}://{address}{path}")
-}
-
-/// A snapshot's server by name, or its only one.
-pub fn chosen<'s>(
-    snapshot: &'s Snapshot,
-    name: Option<&str>,
-) -> Result<&'s Arc<crate::snapshot::Server>, Exit> {
-    let names: Vec<&str> = snapshot.servers.iter().map(|s| &*s.name).collect();
-    let found = match name {
-        Some(name) => snapshot.servers.iter().find(|s| *s.name == *name),
-        None if names.len() == 1 => snapshot.servers.first(),
-        None => None,
-    };
-    found.ok_or_else(|| {
-        complain(&format!("say which server with --server: {}", names.join(", ")));
-        Exit::Usage
-    })
 }

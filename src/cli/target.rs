@@ -4,6 +4,7 @@ use super::{Exit, complain};
 use crate::config::{Api, Config, Server};
 use crate::mcp::session::SessionKey;
 use crate::reload::{self, Built, Origin};
+use crate::snapshot::{Server as ServerSnapshot, Snapshot};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +55,36 @@ impl Target {
             "nothing to load: give -c FILE or --openapi FILE (or run `drawbridge` alone for the demo)",
         );
         Err(Exit::Usage)
+    }
+
+    /// Loads everything and hands one server to `show`; tells the problems where
+    /// there is nothing to show.
+    pub fn with_server(
+        &self,
+        name: Option<&str>,
+        show: impl FnOnce(&Built, &Snapshot, &ServerSnapshot) -> Exit,
+    ) -> Exit {
+        let built = match self.build() {
+            Ok(built) => built,
+            Err(exit) => return exit,
+        };
+        let Some(snapshot) = &built.snapshot else {
+            built.problems.iter().for_each(|p| eprintln!("{p}"));
+            return Exit::Findings;
+        };
+        let names: Vec<&str> = snapshot.servers.iter().map(|s| &*s.name).collect();
+        let found = match name {
+            Some(name) => snapshot.servers.iter().find(|s| *s.name == *name),
+            None if names.len() == 1 => snapshot.servers.first(),
+            None => None,
+        };
+        match found {
+            Some(server) => show(&built, snapshot, server),
+            None => {
+                complain(&format!("say which server with --server: {}", names.join(", ")));
+                Exit::Usage
+            }
+        }
     }
 
     /// Loads everything without listening.

@@ -1,6 +1,5 @@
 //! `drawbridge tools`: what an agent will see.
 
-use super::serve::chosen;
 use super::target::Target;
 use super::{Exit, print};
 use crate::config::AnswerAs;
@@ -24,33 +23,23 @@ pub struct Args {
 const BYTES_PER_TOKEN: usize = 4;
 
 pub fn run(args: &Args) -> Exit {
-    let built = match args.target.build() {
-        Ok(built) => built,
-        Err(exit) => return exit,
-    };
-    let Some(snapshot) = &built.snapshot else {
-        built.problems.iter().for_each(|p| eprintln!("{p}"));
-        return Exit::Findings;
-    };
-    let server = match chosen(snapshot, args.server.as_deref()) {
-        Ok(server) => server,
-        Err(exit) => return exit,
-    };
-    match args.json {
-        true => {
-            let tools: Vec<Value> = server.tools.iter().map(|t| machine(t)).collect();
-            print(&json!({ "server": server.name, "tools": tools }).to_string());
+    args.target.with_server(args.server.as_deref(), |built, _, server| {
+        match args.json {
+            true => {
+                let tools: Vec<Value> = server.tools.iter().map(|t| machine(t)).collect();
+                print(&json!({ "server": server.name, "tools": tools }).to_string());
+            }
+            false => print(&table(server)),
         }
-        false => print(&table(server)),
-    }
-    for report in built.reports.iter().filter(|r| !r.skipped.is_empty()) {
-        eprintln!(
-            "{}: {} operations are left out; `drawbridge check` tells why",
-            report.api,
-            report.skipped.len()
-        );
-    }
-    Exit::Ok
+        for report in built.reports.iter().filter(|r| !r.skipped.is_empty()) {
+            let left_out = report.skipped.len();
+            eprintln!(
+                "{}: {left_out} operations are left out; `drawbridge check` tells why",
+                report.api
+            );
+        }
+        Exit::Ok
+    })
 }
 
 fn tokens(tool: &Tool) -> usize {

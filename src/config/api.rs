@@ -1,6 +1,7 @@
 //! `apis`: what is behind.
 
 use super::reader::{Fields, Reader};
+use super::tools::ToolRules;
 use super::tree::Node;
 use crate::secret::Secret;
 use std::path::PathBuf;
@@ -61,79 +62,6 @@ pub enum Auth {
         username: String,
         password: Secret,
     },
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct ToolRules {
-    pub expose: Expose,
-    pub include: Vec<Selector>,
-    pub exclude: Vec<Selector>,
-    /// By tool name, operationId or `METHOD /path`.
-    pub overrides: Vec<(String, Override)>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expose {
-    #[default]
-    All,
-    /// Tools that only read.
-    ReadOnly,
-    /// Only what `include` names.
-    Listed,
-}
-
-/// Names operations: all that is given must fit. Globs in each.
-#[derive(Clone, Debug, Default)]
-pub struct Selector {
-    pub operation: Option<String>,
-    pub method: Option<String>,
-    pub path: Option<String>,
-    pub tag: Option<String>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Override {
-    pub name: Option<String>,
-    pub title: Option<String>,
-    pub description: Option<String>,
-    pub annotations: Annotations,
-    pub answer: Option<AnswerAs>,
-    pub result: ResultAs,
-    pub timeout: Option<Duration>,
-    /// Client capabilities without which the tool is refused (-32021).
-    pub requires: Vec<String>,
-    /// Arguments that clients mirror into `Mcp-Param-*` headers.
-    pub mcp_headers: Vec<MirroredHeader>,
-}
-
-/// An argument and the name of its header after `Mcp-Param-`.
-#[derive(Clone, Debug)]
-pub struct MirroredHeader {
-    pub argument: String,
-    pub header: String,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Annotations {
-    pub read_only: Option<bool>,
-    pub destructive: Option<bool>,
-    pub idempotent: Option<bool>,
-    pub open_world: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerAs {
-    Whole,
-    Stream,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ResultAs {
-    /// By the answer's Content-Type.
-    #[default]
-    Content,
-    /// The answer already is a CallToolResult.
-    Passthrough,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +139,7 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
         settable(header, node, r);
     }
     if let Some(node) = f.take("tools") {
-        tools(node, &path, &mut api.tools, r);
+        super::tools::read(node, &path, &mut api.tools, r);
     }
     let forms = [
         ("tolerant", OutputSchema::Tolerant),
@@ -234,15 +162,6 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     }
     f.finish(r);
     Some(api)
-}
-
-/// The longest tool name that every model provider takes.
-pub const TOOL_NAME_CHARS_MAX: usize = 64;
-
-/// Whether a name is one that every model provider takes.
-pub fn is_tool_name(name: &str) -> bool {
-    (1..=TOOL_NAME_CHARS_MAX).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 pub fn is_url(source: &str) -> bool {
@@ -339,108 +258,4 @@ fn auth(node: &Node, path: &str, r: &mut Reader<'_>) -> Vec<(String, Auth)> {
         f.finish(r);
     }
     out
-}
-
-fn tools(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) {
-    let path = format!("{path}.tools");
-    let Some(mut f) = Fields::of(node, path.as_str(), r) else { return };
-    let words = [("all", Expose::All), ("read_only", Expose::ReadOnly), ("listed", Expose::Listed)];
-    if let Some(expose) = f.choice("expose", &words, r) {
-        rules.expose = expose;
-    }
-    rules.include = selectors(&mut f, "include", &path, r);
-    rules.exclude = selectors(&mut f, "exclude", &path, r);
-    if rules.expose == Expose::Listed && rules.include.is_empty() {
-        let hint = "name operations under `include`";
-        r.error(node.place, "`expose: listed` without `include` leaves no tools", Some(hint));
-    }
-    if let Some(node) = f.take("override") {
-        for (key, node) in node.as_map().unwrap_or_default() {
-            if let Some(o) = override_(node, &format!("{path}.override.{}", key.text), r) {
-                rules.overrides.push((key.text.clone(), o));
-            }
-        }
-    }
-    f.finish(r);
-}
-
-fn selectors(
-    f: &mut Fields<'_>,
-    key: &'static str,
-    path: &str,
-    r: &mut Reader<'_>,
-) -> Vec<Selector> {
-    let Some(node) = f.take(key) else { return Vec::new() };
-    let Some(items) = node.as_list() else {
-        r.error(node.place, format!("`{path}.{key}` must be a list"), None);
-        return Vec::new();
-    };
-    let mut out = Vec::new();
-    for item in items {
-        let Some(mut s) = Fields::of(item, format!("{path}.{key}[]"), r) else { continue };
-        let selector = Selector {
-            operation: s.text("operation", r),
-            method: s.text("method", r),
-            path: s.text("path", r),
-            tag: s.text("tag", r),
-        };
-        s.finish(r);
-        let parts = [&selector.operation, &selector.path, &selector.tag];
-        for glob in parts.into_iter().flatten() {
-            if let Err(e) = globset::Glob::new(glob) {
-                r.error(
-                    item.place,
-                    format!("the pattern `{glob}` cannot be read: {}", e.kind()),
-                    None,
-                );
-            }
-        }
-        out.push(selector);
-    }
-    out
-}
-
-fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
-    let mut f = Fields::of(node, path, r)?;
-    let mut out = Override {
-        name: f.text("name", r),
-        title: f.text("title", r),
-        description: f.text("description", r),
-        ..Override::default()
-    };
-    if let Some(name) = &out.name
-        && !is_tool_name(name)
-    {
-        let message = format!("`{path}.name` must be 1 to 64 of A-Z a-z 0-9 _ -");
-        r.error(node.place, message, None);
-    }
-    let answers = [("whole", AnswerAs::Whole), ("stream", AnswerAs::Stream)];
-    out.answer = f.choice("answer", &answers, r);
-    let results = [("content", ResultAs::Content), ("passthrough", ResultAs::Passthrough)];
-    out.result = f.choice("result", &results, r).unwrap_or_default();
-    out.timeout = f.duration("timeout", r);
-    out.requires = f.texts("requires", r).unwrap_or_default();
-    out.mcp_headers = f
-        .text_map("mcp_headers", r)
-        .into_iter()
-        .map(|(argument, header)| MirroredHeader { argument, header })
-        .collect();
-    for m in &out.mcp_headers {
-        if http::HeaderName::from_bytes(m.header.as_bytes()).is_err() {
-            r.error(node.place, format!("`{}` is not a header name", m.header), None);
-        }
-    }
-    if let Some(node) = f.take("annotations")
-        && let Some(mut a) = Fields::of(node, format!("{path}.annotations"), r)
-    {
-        out.annotations = Annotations {
-            read_only: a.boolean("read_only", r),
-            destructive: a.boolean("destructive", r),
-            idempotent: a.boolean("idempotent", r),
-            open_world: a.boolean("open_world", r),
-        };
-        a.finish(r);
-    }
-    f.finish(r);
-    Some(out)
 }

@@ -4,6 +4,7 @@
 mod api;
 mod reader;
 mod server;
+mod tools;
 mod tree;
 pub mod units;
 
@@ -15,12 +16,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use api::{
-    Annotations, AnswerAs, Api, ApiLimits, Auth, Expose, Http2, MirroredHeader, OutputSchema,
-    Override, ResultAs, Selector, TOOL_NAME_CHARS_MAX, ToolRules, Upstream, UpstreamTls, check_url,
-    is_tool_name, is_url,
+    Api, ApiLimits, Auth, Http2, OutputSchema, Upstream, UpstreamTls, check_url, is_url,
 };
 pub use reader::Lookup;
 pub use server::{Server, Source};
+pub use tools::{
+    Annotations, AnswerAs, Expose, MirroredHeader, Override, ResultAs, Selector,
+    TOOL_NAME_CHARS_MAX, ToolRules, is_tool_name,
+};
 
 /// The JSON Schema of the file, as `drawbridge schema` prints it.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -28,8 +31,8 @@ pub const SCHEMA: &str = include_str!("schema.json");
 /// Everything a file says, defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads of the proxy.
-    pub threads: usize,
+    /// Worker threads of the proxy; one for each core when absent.
+    pub threads: Option<usize>,
     /// Whether idle workers take work from busy ones. Costs about 10 % CPU per
     /// call and helps when few HTTP/2 connections carry all the load.
     pub work_stealing: bool,
@@ -106,7 +109,7 @@ impl Default for Limits {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: None,
             work_stealing: false,
             log: Log { filter: "info".to_owned(), json: false },
             grace: Duration::from_secs(10),
@@ -149,9 +152,7 @@ fn resolve(root: &tree::Node, r: &mut Reader<'_>) -> Option<Config> {
             r.error(root.place, "`version` is missing", Some("start the file with `version: 1`"))
         }
     }
-    if let Some(n) = f.integer("threads", 1..=1024, r) {
-        config.threads = n;
-    }
+    config.threads = f.integer("threads", 1..=1024, r);
     if let Some(b) = f.boolean("work_stealing", r) {
         config.work_stealing = b;
     }

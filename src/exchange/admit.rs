@@ -9,20 +9,27 @@ use crate::snapshot::{Server, Snapshot};
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::sync::Arc;
 
-/// Decides by the header alone: the server whose message is to be read, or what
-/// to do at once.
-pub fn admit(snapshot: &Snapshot, facts: &Facts<'_>) -> std::result::Result<Arc<Server>, Next> {
+/// What the header alone decides.
+pub enum Admitted {
+    /// Read the message and [`prepare`](super::prepare) it for this server.
+    Message(Arc<Server>),
+    /// No message is needed.
+    Done(Next),
+}
+
+/// Decides by the header alone.
+pub fn admit(snapshot: &Snapshot, facts: &Facts<'_>) -> Admitted {
     let Some(server) = snapshot.server(facts.path) else {
         let fault = Fault::new(
             Class::NoSuchPath,
             format!("there is no MCP server at this path; there is one at {}", paths(snapshot)),
         );
-        return Err(refuse(None, facts, fault));
+        return Admitted::Done(refuse(None, facts, fault));
     };
     match check(server, facts) {
-        Ok(()) if facts.method == Method::POST => Ok(server.clone()),
-        Ok(()) => Err(Next::Stream(Box::new(Subscription::legacy(server)))),
-        Err(fault) => Err(refuse(Some(server), facts, fault)),
+        Ok(()) if facts.method == Method::POST => Admitted::Message(server.clone()),
+        Ok(()) => Admitted::Done(Next::Stream(Box::new(Subscription::legacy(server)))),
+        Err(fault) => Admitted::Done(refuse(Some(server), facts, fault)),
     }
 }
 

@@ -18,7 +18,7 @@ mod respond;
 mod subscribe;
 mod writer;
 
-pub use admit::admit;
+pub use admit::{Admitted, admit};
 pub use call::{Call, Notices, Phase, event_into};
 pub use levels::LogLevels;
 pub use prepare::prepare;

@@ -2,11 +2,15 @@
 //! nothing about MCP, tools or results.
 
 mod body;
+mod calls;
 mod connector;
 mod edge;
+mod header;
 mod live;
 mod peers;
+mod permit;
 mod relay;
+mod reply;
 mod serve;
 mod stream;
 
@@ -15,12 +19,12 @@ pub use peers::load_peers;
 pub use serve::{Ready, load, run, settle};
 
 use crate::config::Limits;
-use crate::exchange::{Call, Facts, LogLevels, Next, Record, Reply, Subscription};
+use crate::exchange::{Admitted, Facts, LogLevels, Next, Record, Subscription};
 use crate::fault::{Class, Fault};
-use crate::observe::{Outcome, metrics};
+use crate::observe::metrics;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Version, header};
+use http::header::HOST;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
@@ -56,12 +60,6 @@ pub struct Context {
     sent: usize,
 }
 
-/// The longest request target and header section, in bytes, and the most header
-/// fields.
-const TARGET_BYTES_MAX: usize = 8 << 10;
-const HEADER_BYTES_MAX: usize = 64 << 10;
-const HEADER_FIELDS_MAX: usize = 100;
-
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Context;
@@ -94,7 +92,7 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         ctx.started = Some(Instant::now());
         ctx.request_id = self.request_id();
-        let keep = match self.draining.load(Ordering::Relaxed) || !wants_keepalive(session) {
+        let keep = match self.draining.load(Ordering::Relaxed) || !header::keeps_alive(session) {
             true => None,
             false => Some(self.limits.idle_timeout.as_secs().max(1)),
         };
@@ -104,7 +102,7 @@ impl ProxyHttp for Gateway {
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
         session.set_ignore_info_resp(true);
         session.set_pipelining_enabled(true);
-        match refused_header(session) {
+        match header::refused(session) {
             None => Ok(()),
             Some(status) => {
                 session.set_keepalive(None);
@@ -230,10 +228,6 @@ impl Gateway {
         }
     }
 
-    fn call_permit(&self) -> Option<Permit> {
-        Permit::take(&self.calls, self.limits.calls, &metrics().calls_in_flight)
-    }
-
     /// Ids of one process follow each other; processes begin at random.
     fn request_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
@@ -247,8 +241,8 @@ impl Gateway {
         ctx: &mut Context,
     ) -> Result<Next> {
         let server = match crate::exchange::admit(&loaded.snapshot, &self.facts(session, ctx)) {
-            Ok(server) => server,
-            Err(next) => {
+            Admitted::Message(server) => server,
+            Admitted::Done(next) => {
                 if session.req_header().method == http::Method::POST {
                     body::discard(session).await;
                 }
@@ -275,7 +269,7 @@ impl Gateway {
 
     fn facts<'a>(&'a self, session: &'a Session, ctx: &Context) -> Facts<'a> {
         let request = session.req_header();
-        let host = request.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+        let host = request.headers.get(HOST).and_then(|h| h.to_str().ok());
         Facts {
             method: &request.method,
             path: request.uri.path(),
@@ -286,139 +280,6 @@ impl Gateway {
             random,
             levels: &self.levels,
         }
-    }
-
-    /// Sends a whole answer: one header, one write.
-    async fn send(&self, session: &mut Session, ctx: &mut Context, reply: Reply) -> Result<()> {
-        let has_body = !reply.body.is_empty();
-        let mut head = ResponseHeader::build(reply.status, Some(5))?;
-        if has_body {
-            head.insert_header(header::CONTENT_TYPE, JSON)?;
-        }
-        if reply.status == 503 {
-            head.insert_header(header::RETRY_AFTER, "1")?;
-        }
-        for (name, value) in &reply.headers {
-            head.insert_header(name.clone(), value.clone())?;
-        }
-        head.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
-        ctx.sent = reply.body.len();
-        ctx.record = Some((reply.record, reply.server));
-        session.write_response_header(Box::new(head), !has_body).await?;
-        if has_body {
-            session.write_response_body(Some(reply.body), true).await?;
-        }
-        Ok(())
-    }
-
-    /// Opens an event stream.
-    async fn open_events(&self, session: &mut Session) -> Result<()> {
-        let mut head = ResponseHeader::build(200, Some(5))?;
-        head.insert_header(header::CONTENT_TYPE, "text/event-stream")?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
-        head.insert_header("x-accel-buffering", "no")?;
-        if session.req_header().version == Version::HTTP_11 {
-            head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
-        }
-        session.write_response_header(Box::new(head), false).await
-    }
-
-    async fn exchange(
-        &self,
-        session: &mut Session,
-        ctx: &mut Context,
-        loaded: &Arc<Loaded>,
-        call: Box<Call>,
-    ) -> Result<()> {
-        let Some(_permit) = self.call_permit() else {
-            let reply = overloaded(&call);
-            return self.send(session, ctx, reply).await;
-        };
-        if call.notices.any() {
-            return Box::pin(self.exchange_with_notices(session, ctx, loaded, &call)).await;
-        }
-        let peers = &loaded.peers[call.tool.upstream];
-        let deadline = tokio::time::Instant::now() + call.tool.timeout;
-        let asked = {
-            let mut asked = std::pin::pin!(self.upstream.ask(peers, &call, deadline));
-            connector::unless_gone(session.as_downstream_mut(), asked.as_mut()).await
-        };
-        let rendered = match asked {
-            Ok(Ok(answer)) => call.answer(&answer.head(), &answer.body),
-            Ok(Err(fault)) => told(&call, &fault),
-            Err(e) => {
-                self.record_call(ctx, &call, Outcome::Cancelled);
-                return Err(e);
-            }
-        };
-        self.record_call(ctx, &call, rendered.outcome);
-        self.send_rendered(session, ctx, rendered.body).await
-    }
-
-    /// The same, telling the client how far it is.
-    async fn exchange_with_notices(
-        &self,
-        session: &mut Session,
-        ctx: &mut Context,
-        loaded: &Arc<Loaded>,
-        call: &Call,
-    ) -> Result<()> {
-        use crate::exchange::Phase;
-        let peers = &loaded.peers[call.tool.upstream];
-        let deadline = tokio::time::Instant::now() + call.tool.timeout;
-        self.open_events(session).await?;
-        session.write_response_body(Some(call.notice(Phase::Sent).into()), false).await?;
-        let opened = {
-            let mut opened = std::pin::pin!(self.upstream.open(peers, call, deadline));
-            connector::unless_gone(session.as_downstream_mut(), opened.as_mut()).await
-        };
-        let opened = opened.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))?;
-        let rendered = match opened {
-            Err(fault) => told(call, &fault),
-            Ok(opened) => {
-                session
-                    .write_response_body(Some(call.notice(Phase::Headers).into()), false)
-                    .await?;
-                let read = {
-                    let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
-                    connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await
-                };
-                match read.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))? {
-                    Ok(answer) => call.answer(&answer.head(), &answer.body),
-                    Err(fault) => told(call, &fault),
-                }
-            }
-        };
-        self.record_call(ctx, call, rendered.outcome);
-        let mut last = call.notice(Phase::Body);
-        crate::exchange::event_into(&rendered.body, &mut last);
-        ctx.sent = last.len();
-        session.write_response_body(Some(last.into()), true).await
-    }
-
-    async fn send_rendered(
-        &self,
-        session: &mut Session,
-        ctx: &mut Context,
-        body: Vec<u8>,
-    ) -> Result<()> {
-        let mut head = ResponseHeader::build(200, Some(4))?;
-        head.insert_header(header::CONTENT_TYPE, JSON)?;
-        head.insert_header(header::CONTENT_LENGTH, body.len())?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
-        ctx.sent = body.len();
-        session.write_response_header(Box::new(head), false).await?;
-        session.write_response_body(Some(body.into()), true).await
-    }
-
-    fn record_call(&self, ctx: &mut Context, call: &Call, outcome: Outcome) {
-        call.tool.figures.count(outcome);
-        if let Some(started) = ctx.started {
-            metrics().call_seconds.observe(started.elapsed().as_secs_f64());
-        }
-        let record = Record { outcome, ..Record::new("tools/call", call.era.is_modern()) };
-        ctx.record = Some((record, Some(call.server.clone())));
     }
 
     /// The answer to a request that Pingora gave up on.
@@ -481,7 +342,7 @@ impl Gateway {
         subscription: Box<Subscription>,
     ) -> Result<()> {
         let Some(_permit) =
-            Permit::take(&self.streams, self.limits.streams, &metrics().streams_open)
+            permit::Permit::take(&self.streams, self.limits.streams, &metrics().streams_open)
         else {
             let fault = Fault::new(Class::Overloaded, "too many open streams; try again later");
             let method = if subscription.is_modern() { "subscriptions/listen" } else { "GET" };
@@ -495,63 +356,6 @@ impl Gateway {
     }
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-/// A fault of a call as its result; the log keeps the details.
-fn told(call: &Call, fault: &Fault) -> crate::exchange::Rendered {
-    tracing::warn!(
-        request_id = %call.request_name(),
-        tool = &*call.tool.name,
-        class = fault.class.name(),
-        "{}",
-        fault.detail.as_deref().unwrap_or_default()
-    );
-    call.fail(fault)
-}
-
-fn overloaded(call: &Call) -> Reply {
-    let fault = Fault::new(Class::Overloaded, "too many calls in flight; try again in a second");
-    let modern = call.era.is_modern();
-    call.tool.figures.count(Outcome::Fault(Class::Overloaded));
-    let mut reply = crate::exchange::fault_reply(
-        Some(&call.id),
-        modern,
-        fault,
-        Record::new("tools/call", modern),
-    );
-    reply.server = Some(call.server.clone());
-    reply
-}
-
-/// One of a bounded number, given back when dropped.
-struct Permit {
-    count: Arc<AtomicUsize>,
-    gauge: &'static prometheus::IntGauge,
-}
-
-impl Permit {
-    fn take(
-        count: &Arc<AtomicUsize>,
-        max: usize,
-        gauge: &'static prometheus::IntGauge,
-    ) -> Option<Self> {
-        if count.fetch_add(1, Ordering::Relaxed) >= max {
-            count.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        gauge.inc();
-        Some(Permit { count: count.clone(), gauge })
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.gauge.dec();
-    }
-}
-
 /// Bytes from the system's generator; it does not fail after start.
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -559,46 +363,4 @@ fn random() -> [u8; 16] {
         tracing::error!("the system gives no random bytes");
     }
     bytes
-}
-
-/// `Connection: close`, and HTTP/1.0 without `keep-alive`.
-fn wants_keepalive(session: &Session) -> bool {
-    let request = session.req_header();
-    let says = |word: &str| {
-        request
-            .headers
-            .get(header::CONNECTION)
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(word)))
-    };
-    match request.version {
-        Version::HTTP_10 | Version::HTTP_09 => says("keep-alive"),
-        _ => !says("close"),
-    }
-}
-
-/// A status for headers no honest client sends.
-fn refused_header(session: &Session) -> Option<u16> {
-    let request = session.req_header();
-    if request.uri.path_and_query().is_some_and(|p| p.as_str().len() > TARGET_BYTES_MAX) {
-        return Some(414);
-    }
-    let bytes: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
-    if bytes > HEADER_BYTES_MAX || request.headers.len() > HEADER_FIELDS_MAX {
-        return Some(431);
-    }
-    if request.headers.contains_key(header::UPGRADE) && request.version != Version::HTTP_2 {
-        return Some(400);
-    }
-    // Both framings at once: the front of a smuggled request (RFC 9112 §6.1).
-    let chunked = request.headers.get_all(header::TRANSFER_ENCODING).iter().collect::<Vec<_>>();
-    if chunked.is_empty() {
-        return None;
-    }
-    let raw = session.as_downstream().to_h1_raw();
-    let has_length = raw
-        .split(|b| *b == b'\n')
-        .any(|line| line.get(..15).is_some_and(|l| l.eq_ignore_ascii_case(b"content-length:")));
-    let plain = chunked.len() == 1 && chunked[0].as_bytes().eq_ignore_ascii_case(b"chunked");
-    (has_length || !plain).then_some(400)
 }

@@ -1,7 +1,7 @@
 //! Answers passed on as they come, by Pingora's proxy path: constant memory and
 //! back-pressure, however large the answer is.
 
-use super::{Context, Gateway, Loaded, Permit, connector, peers::Peer};
+use super::{Context, Gateway, Loaded, connector, peers::Peer, permit::Permit};
 use crate::config::AnswerAs;
 use crate::exchange::decode::Decoder;
 use crate::exchange::{Call, Record, ResponseHead, Writer};
@@ -68,7 +68,7 @@ impl Gateway {
             return Ok(true);
         }
         let Some(permit) = self.call_permit() else {
-            self.send(session, ctx, super::overloaded(&call)).await?;
+            self.send(session, ctx, super::calls::overloaded(&call)).await?;
             return Ok(true);
         };
         let deadline = Instant::now() + call.tool.timeout;
@@ -234,7 +234,7 @@ pub async fn fail(
     let relay = of(ctx)?;
     relay.outcome = Outcome::Fault(fault.class);
     if session.response_written().is_none() {
-        let rendered = super::told(&relay.call, &fault);
+        let rendered = super::calls::told(&relay.call, &fault);
         return gateway.send_rendered(session, ctx, rendered.body).await;
     }
     if relay.done {

@@ -108,19 +108,24 @@ pub fn run(ready: Ready) -> Result<(), String> {
     Ok(())
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn server_conf(config: &Config) -> ServerConf {
-    let mut conf = ServerConf::default();
-    conf.threads = config.threads;
-    conf.work_stealing = config.work_stealing;
-    conf.max_retries = 2;
-    conf.upstream_keepalive_pool_size = POOL_SIZE;
-    // Signals waits for what is open; see there.
-    conf.grace_period_seconds = Some(0);
-    conf.graceful_shutdown_timeout_seconds = Some(1);
-    // Neither file is used; the defaults are fixed names in /tmp.
-    conf.pid_file = String::new();
-    conf.upgrade_sock = String::new();
-    conf
+    ServerConf {
+        threads: config.threads.unwrap_or_else(cores),
+        work_stealing: config.work_stealing,
+        max_retries: 2,
+        upstream_keepalive_pool_size: POOL_SIZE,
+        // Signals waits for what is open; see there.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        // Neither file is used; the defaults are fixed names in /tmp.
+        pid_file: String::new(),
+        upgrade_sock: String::new(),
+        ..ServerConf::default()
+    }
 }
 
 fn listen(

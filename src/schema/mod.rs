@@ -3,6 +3,7 @@
 
 pub mod bounds;
 pub mod convert;
+mod keywords;
 pub mod reference;
 pub mod tolerant;
 pub mod validators;

@@ -1,0 +1,113 @@
+//! Calls whose answer is read whole, with and without notices on the way.
+
+use super::{Context, Gateway, Loaded, connector};
+use crate::exchange::{Call, Phase, Record, Rendered, Reply, event_into, fault_reply};
+use crate::fault::{Class, Fault};
+use crate::observe::{Outcome, metrics};
+use pingora::Result;
+use pingora_proxy::Session;
+use std::sync::Arc;
+
+impl Gateway {
+    pub(super) async fn exchange(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        loaded: &Arc<Loaded>,
+        call: Box<Call>,
+    ) -> Result<()> {
+        let Some(_permit) = self.call_permit() else {
+            let reply = overloaded(&call);
+            return self.send(session, ctx, reply).await;
+        };
+        if call.notices.any() {
+            return Box::pin(self.exchange_with_notices(session, ctx, loaded, &call)).await;
+        }
+        let peers = &loaded.peers[call.tool.upstream];
+        let deadline = tokio::time::Instant::now() + call.tool.timeout;
+        let asked = {
+            let mut asked = std::pin::pin!(self.upstream.ask(peers, &call, deadline));
+            connector::unless_gone(session.as_downstream_mut(), asked.as_mut()).await
+        };
+        let rendered = match asked {
+            Ok(Ok(answer)) => call.answer(&answer.head(), &answer.body),
+            Ok(Err(fault)) => told(&call, &fault),
+            Err(e) => {
+                self.record_call(ctx, &call, Outcome::Cancelled);
+                return Err(e);
+            }
+        };
+        self.record_call(ctx, &call, rendered.outcome);
+        self.send_rendered(session, ctx, rendered.body).await
+    }
+
+    /// The same, telling the client how far it is.
+    async fn exchange_with_notices(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        loaded: &Arc<Loaded>,
+        call: &Call,
+    ) -> Result<()> {
+        let peers = &loaded.peers[call.tool.upstream];
+        let deadline = tokio::time::Instant::now() + call.tool.timeout;
+        self.open_events(session).await?;
+        session.write_response_body(Some(call.notice(Phase::Sent).into()), false).await?;
+        let opened = {
+            let mut opened = std::pin::pin!(self.upstream.open(peers, call, deadline));
+            connector::unless_gone(session.as_downstream_mut(), opened.as_mut()).await
+        };
+        let opened = opened.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))?;
+        let rendered = match opened {
+            Err(fault) => told(call, &fault),
+            Ok(opened) => {
+                session
+                    .write_response_body(Some(call.notice(Phase::Headers).into()), false)
+                    .await?;
+                let read = {
+                    let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
+                    connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await
+                };
+                match read.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))? {
+                    Ok(answer) => call.answer(&answer.head(), &answer.body),
+                    Err(fault) => told(call, &fault),
+                }
+            }
+        };
+        self.record_call(ctx, call, rendered.outcome);
+        let mut last = call.notice(Phase::Body);
+        event_into(&rendered.body, &mut last);
+        ctx.sent = last.len();
+        session.write_response_body(Some(last.into()), true).await
+    }
+
+    fn record_call(&self, ctx: &mut Context, call: &Call, outcome: Outcome) {
+        call.tool.figures.count(outcome);
+        if let Some(started) = ctx.started {
+            metrics().call_seconds.observe(started.elapsed().as_secs_f64());
+        }
+        let record = Record { outcome, ..Record::new("tools/call", call.era.is_modern()) };
+        ctx.record = Some((record, Some(call.server.clone())));
+    }
+}
+
+/// A fault of a call as its result; the log keeps the details.
+pub(super) fn told(call: &Call, fault: &Fault) -> Rendered {
+    tracing::warn!(
+        request_id = %call.request_name(),
+        tool = &*call.tool.name,
+        class = fault.class.name(),
+        "{}",
+        fault.detail.as_deref().unwrap_or_default()
+    );
+    call.fail(fault)
+}
+
+pub(super) fn overloaded(call: &Call) -> Reply {
+    let fault = Fault::new(Class::Overloaded, "too many calls in flight; try again in a second");
+    let modern = call.era.is_modern();
+    call.tool.figures.count(Outcome::Fault(Class::Overloaded));
+    let mut reply = fault_reply(Some(&call.id), modern, fault, Record::new("tools/call", modern));
+    reply.server = Some(call.server.clone());
+    reply
+}
