@@ -40,14 +40,14 @@ pub mod openapi;
 // JSON Schema: conversion and validators.
 pub mod schema;
 
+// Figures and the log.
+pub mod observe;
+
 // The configuration file.
 pub mod config;
 
 // The demo's example API.
 pub mod demo;
-
-// Figures and the log.
-pub mod observe;
 
 // Which headers may be set.
 pub mod header;

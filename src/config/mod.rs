@@ -276,3 +276,6 @@ fn listener_tls(node: &tree::Node, r: &mut Reader<'_>) -> Option<ListenerTls> {
     f.finish(r);
     Some(ListenerTls { cert: cert?, key: key? })
 }
+
+#[cfg(test)]
+mod tests;

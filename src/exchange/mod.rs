@@ -58,3 +58,6 @@ pub enum Next {
     /// Open an event stream.
     Stream(Box<Subscription>),
 }
+
+#[cfg(test)]
+mod tests;

@@ -357,3 +357,23 @@ pub fn broken(e: &Error) -> Fault {
     };
     fault.log(e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<T>(_: impl FnOnce() -> T) -> usize {
+        std::mem::size_of::<T>()
+    }
+
+    fn never<T>() -> T {
+        unreachable!("only its type is looked at")
+    }
+
+    /// Every request's future is boxed and copied by `async_trait`.
+    #[test]
+    fn the_hot_future_stays_small() {
+        let ask = size(|| never::<&Upstream>().ask(never(), never(), never()));
+        assert!(ask < 4 << 10, "{ask} bytes");
+    }
+}
