@@ -22,7 +22,7 @@ pub use reader::Lookup;
 pub use server::{Server, Source};
 pub use tools::{
     Annotations, AnswerAs, Expose, MirroredHeader, Override, ResultAs, Selector,
-    TOOL_NAME_CHARS_MAX, ToolRules, is_tool_name,
+    TOOL_NAME_CHARS_MAX, ToolRules, USUAL_METHODS, is_tool_name,
 };
 
 /// The JSON Schema of the file, as `drawbridge schema` prints it.

@@ -56,6 +56,7 @@ apis:
     limits: { response: 1MiB, stream: 2MiB }
     tools:
       expose: read_only
+      methods: [get, HEAD]
       include: [{ path: "/a/**", method: get }]
       exclude: [{ tag: old, operation: "x*" }]
       override:
@@ -76,6 +77,7 @@ servers:
     assert!(
         matches!(&api.auth[1].1, Auth::Basic { password, .. } if password.reveal() == "from a file")
     );
+    assert_eq!(api.tools.methods, [http::Method::GET, http::Method::HEAD]);
     let over = &api.tools.overrides[0].1;
     assert_eq!((over.name.as_deref(), over.answer), (Some("get_a"), Some(AnswerAs::Stream)));
     assert_eq!(over.annotations.read_only, Some(false));

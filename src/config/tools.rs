@@ -2,15 +2,46 @@
 
 use super::reader::{Fields, Reader};
 use super::tree::Node;
+use http::Method;
 use std::time::Duration;
 
-#[derive(Clone, Debug, Default)]
+/// Methods whose operations become tools unless `methods` says otherwise.
+pub const USUAL_METHODS: [Method; 5] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// Methods that `methods` may name.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+];
+
+#[derive(Clone, Debug)]
 pub struct ToolRules {
+    /// Operations of other methods are not looked at.
+    pub methods: Vec<http::Method>,
     pub expose: Expose,
     pub include: Vec<Selector>,
     pub exclude: Vec<Selector>,
     /// By tool name, operationId or `METHOD /path`.
     pub overrides: Vec<(String, Override)>,
+}
+
+impl Default for ToolRules {
+    fn default() -> Self {
+        ToolRules {
+            methods: USUAL_METHODS.to_vec(),
+            expose: Expose::All,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            overrides: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +124,9 @@ pub fn read(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) 
     if let Some(expose) = f.choice("expose", &words, r) {
         rules.expose = expose;
     }
+    if let Some(words) = f.texts("methods", r) {
+        rules.methods = methods(&words, node, r);
+    }
     rules.include = selectors(&mut f, "include", &path, r);
     rules.exclude = selectors(&mut f, "exclude", &path, r);
     if rules.expose == Expose::Listed && rules.include.is_empty() {
@@ -107,6 +141,21 @@ pub fn read(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) 
         }
     }
     f.finish(r);
+}
+
+fn methods(words: &[String], node: &Node, r: &mut Reader<'_>) -> Vec<http::Method> {
+    let mut out = Vec::new();
+    for word in words {
+        match METHODS.iter().find(|m| m.as_str().eq_ignore_ascii_case(word)) {
+            Some(method) => out.push(method.clone()),
+            None => {
+                let known: Vec<&str> = METHODS.iter().map(http::Method::as_str).collect();
+                let message = format!("`{word}` is none of the methods {}", known.join(", "));
+                r.error(node.place, message, None);
+            }
+        }
+    }
+    out
 }
 
 fn selectors(

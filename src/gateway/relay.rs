@@ -193,7 +193,10 @@ impl Relay {
             }
             writer.end(out);
         }
-        self.outcome = writer.outcome();
+        // Until then the client may still go away.
+        if writer.has_ended() {
+            self.outcome = writer.outcome();
+        }
     }
 }
 
@@ -232,13 +235,13 @@ pub async fn fail(
 ) -> Result<()> {
     let fault: Fault = connector::broken(e);
     let relay = of(ctx)?;
+    if relay.done {
+        return Ok(());
+    }
     relay.outcome = Outcome::Fault(fault.class);
     if session.response_written().is_none() {
         let rendered = super::calls::told(&relay.call, &fault);
         return gateway.send_rendered(session, ctx, rendered.body).await;
-    }
-    if relay.done {
-        return Ok(());
     }
     let mut out = Vec::new();
     if let Some(writer) = &mut relay.writer {

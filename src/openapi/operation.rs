@@ -55,17 +55,23 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// The methods that become tools, in the order tools are listed.
-const METHODS: [(&str, http::Method); 5] = [
+/// The methods that can become tools, in the order tools are listed.
+const METHODS: [(&str, http::Method); 8] = [
     ("get", http::Method::GET),
+    ("head", http::Method::HEAD),
     ("post", http::Method::POST),
     ("put", http::Method::PUT),
     ("patch", http::Method::PATCH),
     ("delete", http::Method::DELETE),
+    ("options", http::Method::OPTIONS),
+    ("trace", http::Method::TRACE),
 ];
 
-/// Every operation of the document, in its order.
-pub fn operations(document: &Document) -> (Vec<Operation<'_>>, Vec<Skipped>) {
+/// Every operation of the document that has one of the methods, in its order.
+pub fn operations<'d>(
+    document: &'d Document,
+    methods: &[http::Method],
+) -> (Vec<Operation<'d>>, Vec<Skipped>) {
     let (mut good, mut skipped) = (Vec::new(), Vec::new());
     let paths = document.root().get("paths").and_then(Value::as_object);
     for (path, item) in paths.into_iter().flatten() {
@@ -79,7 +85,7 @@ pub fn operations(document: &Document) -> (Vec<Operation<'_>>, Vec<Skipped>) {
                 continue;
             }
         };
-        for (key, method) in METHODS {
+        for (key, method) in METHODS.iter().filter(|(_, m)| methods.contains(m)) {
             let Some(value) = item.get(key) else { continue };
             match operation(document, path, &item, method.clone(), value) {
                 Ok(operation) => good.push(operation),
@@ -237,6 +243,7 @@ fn responses<'d>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::USUAL_METHODS;
     use crate::openapi::Style;
     use serde_json::json;
 
@@ -268,7 +275,7 @@ mod tests {
             "/j": 7,
             "x-other": {"get": {}},
         }));
-        let (good, skipped) = operations(&d);
+        let (good, skipped) = operations(&d, &USUAL_METHODS);
         let names: Vec<String> =
             good.iter().map(|o| format!("{} {}", o.method, o.template)).collect();
         assert_eq!(names, ["GET /a/{id}", "PUT /a/{id}", "GET /search", "GET /e"]);
@@ -308,7 +315,7 @@ mod tests {
                 {"name": "tags", "in": "query", "style": "pipeDelimited", "schema": {}},
             ]},
         }}));
-        let (good, _) = operations(&d);
+        let (good, _) = operations(&d, &USUAL_METHODS);
         let got: Vec<_> = good[0]
             .parameters
             .iter()

@@ -85,6 +85,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::USUAL_METHODS;
     use crate::openapi::{Document, operation::operations};
     use serde_json::json;
 
@@ -121,7 +122,7 @@ mod tests {
                 None,
             )
             .unwrap();
-            let (good, _) = operations(&d);
+            let (good, _) = operations(&d, &USUAL_METHODS);
             assert_eq!(way(&good[0], &over(answer)), want, "{content}");
         }
     }

@@ -47,7 +47,7 @@ pub fn compile(
     upstreams: &mut dyn Upstreams,
     validators: &Arc<Validators>,
 ) -> Compiled {
-    let (mut all, mut skipped) = operations(document);
+    let (mut all, mut skipped) = operations(document, &api.tools.methods);
     let count = all.len() + skipped.len();
     let selection = Selection::compile(&api.tools);
     all.retain(|o| selection.takes(o));

@@ -116,6 +116,7 @@ fn words(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::USUAL_METHODS;
     use crate::openapi::{Document, operation::operations};
     use serde_json::json;
 
@@ -144,7 +145,7 @@ mod tests {
                 None,
             )
             .unwrap();
-            let (good, _) = operations(&d);
+            let (good, _) = operations(&d, &USUAL_METHODS);
             let over = Override::default();
             assert_eq!(title(&good[0], &over).as_deref(), title_wanted, "{operation}");
             assert_eq!(description(&good[0], &over), description_wanted, "{operation}");

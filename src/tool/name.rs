@@ -137,12 +137,13 @@ fn cut(text: &str, chars: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::USUAL_METHODS;
     use crate::openapi::{Document, operation::operations};
     use serde_json::json;
 
     fn names(paths: serde_json::Value) -> Vec<String> {
         let d = Document::new(json!({"openapi": "3.1.0", "paths": paths}), None).unwrap();
-        tool_names(&operations(&d).0, "")
+        tool_names(&operations(&d, &USUAL_METHODS).0, "")
     }
 
     #[test]

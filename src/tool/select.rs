@@ -71,6 +71,7 @@ impl Compiled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::USUAL_METHODS;
     use crate::openapi::{Document, operation::operations};
     use serde_json::json;
 
@@ -84,7 +85,7 @@ mod tests {
             None,
         )
         .unwrap();
-        let (good, _) = operations(&d);
+        let (good, _) = operations(&d, &USUAL_METHODS);
         let selector = |operation: &str, method: &str, path: &str, tag: &str| {
             let some = |s: &str| (!s.is_empty()).then(|| s.to_owned());
             Selector {
@@ -114,7 +115,7 @@ mod tests {
                 "listPets",
             ),
         ] {
-            let rules = ToolRules { expose, include, exclude, overrides: vec![] };
+            let rules = ToolRules { expose, include, exclude, ..ToolRules::default() };
             let selection = Selection::compile(&rules);
             let got: Vec<_> =
                 good.iter().filter(|o| selection.takes(o)).filter_map(|o| o.id).collect();
