@@ -49,7 +49,7 @@ fn explain(args: &Args, snapshot: &Snapshot, server: &Server) -> Exit {
     let request = tool
         .arguments
         .check(&tool.name, Some(raw))
-        .and_then(|arguments| tool.request.build(&arguments, &HeaderMap::new()));
+        .and_then(|arguments| tool.request.build(&arguments, &HeaderMap::new(), 0));
     match (request, endpoint(snapshot, tool)) {
         (Ok(request), Some(endpoint)) => {
             show(&shown(tool, &request, endpoint), args.json);

@@ -77,7 +77,7 @@ servers:
     assert!(
         matches!(&api.auth[1].1, Auth::Basic { password, .. } if password.reveal() == "from a file")
     );
-    assert_eq!(api.tools.methods, [http::Method::GET, http::Method::HEAD]);
+    assert_eq!(api.tools.methods, ["GET", "HEAD"]);
     let over = &api.tools.overrides[0].1;
     assert_eq!((over.name.as_deref(), over.answer), (Some("get_a"), Some(AnswerAs::Stream)));
     assert_eq!(over.annotations.read_only, Some(false));

@@ -6,25 +6,12 @@ use http::Method;
 use std::time::Duration;
 
 /// Methods whose operations become tools unless `methods` says otherwise.
-pub const USUAL_METHODS: [Method; 5] =
-    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-
-/// Methods that `methods` may name.
-const METHODS: [Method; 8] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-    Method::TRACE,
-];
+pub const USUAL_METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"];
 
 #[derive(Clone, Debug)]
 pub struct ToolRules {
     /// Operations of other methods are not looked at.
-    pub methods: Vec<http::Method>,
+    pub methods: Vec<String>,
     pub expose: Expose,
     pub include: Vec<Selector>,
     pub exclude: Vec<Selector>,
@@ -35,7 +22,7 @@ pub struct ToolRules {
 impl Default for ToolRules {
     fn default() -> Self {
         ToolRules {
-            methods: USUAL_METHODS.to_vec(),
+            methods: USUAL_METHODS.map(str::to_owned).into(),
             expose: Expose::All,
             include: Vec::new(),
             exclude: Vec::new(),
@@ -143,19 +130,15 @@ pub fn read(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) 
     f.finish(r);
 }
 
-fn methods(words: &[String], node: &Node, r: &mut Reader<'_>) -> Vec<http::Method> {
-    let mut out = Vec::new();
-    for word in words {
-        match METHODS.iter().find(|m| m.as_str().eq_ignore_ascii_case(word)) {
-            Some(method) => out.push(method.clone()),
-            None => {
-                let known: Vec<&str> = METHODS.iter().map(http::Method::as_str).collect();
-                let message = format!("`{word}` is none of the methods {}", known.join(", "));
-                r.error(node.place, message, None);
-            }
+/// Any method may be named but CONNECT, which is not a request to an API.
+fn methods(words: &[String], node: &Node, r: &mut Reader<'_>) -> Vec<String> {
+    let upper: Vec<String> = words.iter().map(|w| w.to_ascii_uppercase()).collect();
+    for word in &upper {
+        if word == "CONNECT" || Method::from_bytes(word.as_bytes()).is_err() {
+            r.error(node.place, format!("`{word}` is not a method that a tool can have"), None);
         }
     }
-    out
+    upper
 }
 
 fn selectors(

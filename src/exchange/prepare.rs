@@ -279,7 +279,7 @@ impl Asked<'_> {
                 headers::check_parameter(self.facts.headers, &mirrored.header, value.as_ref())?;
             }
         }
-        let request = tool.request.build(&arguments, self.facts.headers)?;
+        let request = tool.request.build(&arguments, self.facts.headers, self.facts.request_id)?;
         Ok(Box::new(Call {
             server: self.server.clone(),
             tool: tool.clone(),

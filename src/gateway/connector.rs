@@ -9,6 +9,7 @@ use crate::exchange::decode::Decoder;
 use crate::exchange::{Call, ResponseHead};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
+use crate::tool::request::{is_idempotent, is_safe};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Version};
@@ -118,7 +119,7 @@ impl Upstream {
                 }
                 Err(mut e) => {
                     e.retry.decide_reuse(reused);
-                    if e.retry() && !retried && call.request.method.is_idempotent() {
+                    if e.retry() && !retried && is_idempotent(&call.request.method) {
                         retried = true;
                         continue;
                     }
@@ -172,7 +173,7 @@ pub fn request_header(call: &Call, peer: &Peer) -> PingoraResult<RequestHeader> 
     match &request.body {
         Some(body) => header.insert_header(CONTENT_LENGTH, body.len())?,
         // Methods that mostly have a body must say that there is none.
-        None if !request.method.is_safe() => header.insert_header(CONTENT_LENGTH, 0)?,
+        None if !is_safe(&request.method) => header.insert_header(CONTENT_LENGTH, 0)?,
         None => {}
     }
     Ok(header)
@@ -294,7 +295,7 @@ pub async fn unless_gone<T>(
 
 fn late(call: &Call) -> Fault {
     let seconds = call.tool.timeout.as_secs_f32();
-    let advice = match call.request.method.is_idempotent() {
+    let advice = match is_idempotent(&call.request.method) {
         true => "it may be called again",
         false => "it may have been carried out all the same: look before calling again",
     };

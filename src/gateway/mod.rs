@@ -22,6 +22,7 @@ use crate::config::Limits;
 use crate::exchange::{Admitted, Facts, LogLevels, Next, Record, Subscription};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
+use crate::tool::request::is_idempotent;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::HOST;
@@ -176,7 +177,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         reused: bool,
     ) -> Box<Error> {
-        let idempotent = ctx.relay.as_ref().is_some_and(|r| r.call.request.method.is_idempotent());
+        let idempotent = ctx.relay.as_ref().is_some_and(|r| is_idempotent(&r.call.request.method));
         if idempotent && session.response_written().is_none() {
             e.retry.decide_reuse(reused);
         } else {

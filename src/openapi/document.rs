@@ -5,6 +5,8 @@ use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
+    /// Swagger 2.0, in the shape of 3.0.
+    V20,
     V30,
     V31,
     V32,
@@ -13,6 +15,7 @@ pub enum Version {
 impl Version {
     pub fn name(self) -> &'static str {
         match self {
+            Version::V20 => "2.0",
             Version::V30 => "3.0",
             Version::V31 => "3.1",
             Version::V32 => "3.2",
@@ -21,7 +24,7 @@ impl Version {
 
     pub fn dialect(self) -> Dialect {
         match self {
-            Version::V30 => Dialect::OpenApi30,
+            Version::V20 | Version::V30 => Dialect::OpenApi30,
             Version::V31 | Version::V32 => Dialect::OpenApi31,
         }
     }
@@ -46,6 +49,7 @@ impl Document {
         if !root.get("paths").is_some_and(Value::is_object) {
             return Err("the document has no `paths`, so there is nothing to call".to_owned());
         }
+        let root = if version == Version::V20 { super::swagger2::raise(root) } else { root };
         Ok(Document { version, library: Library::new(root), url })
     }
 
@@ -65,10 +69,10 @@ fn version(root: &Value) -> Result<Version, String> {
         other => other.to_string(),
     };
     if let Some(v) = root.get("swagger") {
-        return Err(format!(
-            "Swagger {} documents are not supported; convert it to OpenAPI 3.0 first",
-            text(v)
-        ));
+        return match text(v).starts_with('2') {
+            true => Ok(Version::V20),
+            false => Err(format!("Swagger {} is not supported; 2.0 is", text(v))),
+        };
     }
     let Some(v) = root.get("openapi") else {
         return Err("the document has no `openapi` version; is it an OpenAPI document?".to_owned());
@@ -78,7 +82,7 @@ fn version(root: &Value) -> Result<Version, String> {
         Some("3.0") => Ok(Version::V30),
         Some("3.1") => Ok(Version::V31),
         Some("3.2") => Ok(Version::V32),
-        _ => Err(format!("OpenAPI {v} is not supported; 3.0, 3.1 and 3.2 are")),
+        _ => Err(format!("OpenAPI {v} is not supported; 2.0, 3.0, 3.1 and 3.2 are")),
     }
 }
 
@@ -95,7 +99,9 @@ mod tests {
             (json!({"openapi": 3.0, "paths": {}}), Ok(Version::V30)),
             (json!({"openapi": "3.2.0", "paths": {}}), Ok(Version::V32)),
             (json!({"openapi": "4.0", "paths": {}}), Err("not supported")),
-            (json!({"swagger": "2.0", "paths": {}}), Err("convert")),
+            (json!({"swagger": "2.0", "paths": {}}), Ok(Version::V20)),
+            (json!({"swagger": 2.0, "paths": {}}), Ok(Version::V20)),
+            (json!({"swagger": "1.2", "paths": {}}), Err("not supported")),
             (json!({"openapi": "3.1.0"}), Err("no `paths`")),
             (json!({"paths": {}}), Err("no `openapi`")),
             (json!([]), Err("not an object")),

@@ -6,6 +6,7 @@ pub mod operation;
 pub mod parameter;
 pub mod security;
 pub mod server;
+mod swagger2;
 
 pub use document::{Document, Version};
 pub use operation::{Body, Media, Operation, Response, Skipped};

@@ -38,6 +38,7 @@ pub struct Media<'d> {
     /// As the document writes it, parameters included.
     pub name: &'d str,
     pub schema: Option<&'d Value>,
+    pub encoding: Option<&'d Value>,
 }
 
 #[derive(Debug)]
@@ -55,22 +56,15 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// The methods that can become tools, in the order tools are listed.
-const METHODS: [(&str, http::Method); 8] = [
-    ("get", http::Method::GET),
-    ("head", http::Method::HEAD),
-    ("post", http::Method::POST),
-    ("put", http::Method::PUT),
-    ("patch", http::Method::PATCH),
-    ("delete", http::Method::DELETE),
-    ("options", http::Method::OPTIONS),
-    ("trace", http::Method::TRACE),
-];
+/// The methods a path item names by keys of its own, in the order tools are
+/// listed. 3.2 has all others under `additionalOperations`.
+const KEYS: [&str; 9] =
+    ["get", "head", "query", "post", "put", "patch", "delete", "options", "trace"];
 
 /// Every operation of the document that has one of the methods, in its order.
 pub fn operations<'d>(
     document: &'d Document,
-    methods: &[http::Method],
+    methods: &[String],
 ) -> (Vec<Operation<'d>>, Vec<Skipped>) {
     let (mut good, mut skipped) = (Vec::new(), Vec::new());
     let paths = document.root().get("paths").and_then(Value::as_object);
@@ -85,8 +79,11 @@ pub fn operations<'d>(
                 continue;
             }
         };
-        for (key, method) in METHODS.iter().filter(|(_, m)| methods.contains(m)) {
-            let Some(value) = item.get(key) else { continue };
+        for (name, value) in item.operations() {
+            if !methods.contains(&name) {
+                continue;
+            }
+            let Ok(method) = http::Method::from_bytes(name.as_bytes()) else { continue };
             match operation(document, path, &item, method.clone(), value) {
                 Ok(operation) => good.push(operation),
                 Err(reason) => {
@@ -107,6 +104,15 @@ struct PathItem<'d> {
 impl<'d> PathItem<'d> {
     fn get(&self, key: &str) -> Option<&'d Value> {
         self.own.get(key).or_else(|| self.referred?.get(key))
+    }
+}
+
+impl<'d> PathItem<'d> {
+    /// Every operation and its method in upper case.
+    fn operations(&self) -> Vec<(String, &'d Value)> {
+        let named = KEYS.iter().filter_map(|k| Some((k.to_ascii_uppercase(), self.get(k)?)));
+        let more = self.get("additionalOperations").and_then(Value::as_object);
+        named.chain(more.into_iter().flatten().map(|(k, v)| (k.to_ascii_uppercase(), v))).collect()
     }
 }
 
@@ -220,7 +226,8 @@ fn media<'d>(document: &'d Document, content: Option<&'d Value>) -> Result<Vec<M
         .into_iter()
         .flatten()
         .map(|(name, value)| {
-            Ok(Media { name, schema: document.library.follow(value)?.get("schema") })
+            let value = document.library.follow(value)?;
+            Ok(Media { name, schema: value.get("schema"), encoding: value.get("encoding") })
         })
         .collect()
 }
@@ -275,7 +282,7 @@ mod tests {
             "/j": 7,
             "x-other": {"get": {}},
         }));
-        let (good, skipped) = operations(&d, &USUAL_METHODS);
+        let (good, skipped) = operations(&d, &USUAL_METHODS.map(str::to_owned));
         let names: Vec<String> =
             good.iter().map(|o| format!("{} {}", o.method, o.template)).collect();
         assert_eq!(names, ["GET /a/{id}", "PUT /a/{id}", "GET /search", "GET /e"]);
@@ -315,7 +322,7 @@ mod tests {
                 {"name": "tags", "in": "query", "style": "pipeDelimited", "schema": {}},
             ]},
         }}));
-        let (good, _) = operations(&d, &USUAL_METHODS);
+        let (good, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
         let got: Vec<_> = good[0]
             .parameters
             .iter()

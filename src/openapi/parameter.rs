@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 pub enum Location {
     Path,
     Query,
+    /// The whole query (OpenAPI 3.2).
+    QueryString,
     Header,
     Cookie,
 }
@@ -16,6 +18,7 @@ impl Location {
         match self {
             Location::Path => "path",
             Location::Query => "query",
+            Location::QueryString => "querystring",
             Location::Header => "header",
             Location::Cookie => "cookie",
         }
@@ -30,7 +33,11 @@ pub enum Style {
     Form,
     SpaceDelimited,
     PipeDelimited,
+    /// `collectionFormat: tsv` of Swagger 2.0.
+    TabDelimited,
     DeepObject,
+    /// Cookie pairs as they are, nothing encoded (OpenAPI 3.2).
+    Cookie,
 }
 
 #[derive(Debug)]
@@ -88,16 +95,29 @@ fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter
     {
         return Ok(None);
     }
-    let typed: openapiv3::Parameter = serde_json::from_value(skeleton(object))
-        .map_err(|e| format!("the parameter `{name}`: {e}"))?;
     let (content, schema) = content_or_schema(document, object)?;
-    let (location, style, allow_reserved) = placed(&typed);
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let whole_query = text("in") == Some("querystring");
+    let unknown_style = match (text("in"), text("style")) {
+        (Some("query"), Some("tabDelimited")) => Some(Style::TabDelimited),
+        (Some("cookie"), Some("cookie")) => Some(Style::Cookie),
+        _ => None,
+    };
+    let typed: openapiv3::Parameter =
+        serde_json::from_value(skeleton(object, whole_query, unknown_style.is_some()))
+            .map_err(|e| format!("the parameter `{name}`: {e}"))?;
+    let (mut location, style) = placed(&typed);
+    if whole_query {
+        location = Location::QueryString;
+    }
+    let style = unknown_style.unwrap_or(style);
+    let allow_reserved = object.get("allowReserved") == Some(&Value::Bool(true));
     let data = typed.parameter_data();
     Ok(Some(Parameter {
         required: data.required || location == Location::Path,
         deprecated: data.deprecated.unwrap_or(false),
         description: data.description,
-        explode: data.explode.unwrap_or(style == Style::Form),
+        explode: data.explode.unwrap_or(matches!(style, Style::Form | Style::Cookie)),
         name: data.name,
         location,
         style,
@@ -108,25 +128,22 @@ fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter
 }
 
 /// The parameter without its schema and examples, so that one odd schema does
-/// not cost the typed reading of the rest.
-fn skeleton(object: &Map<String, Value>) -> Value {
+/// not cost the typed reading of the rest, and without what is newer than 3.0.
+fn skeleton(object: &Map<String, Value>, whole_query: bool, without_style: bool) -> Value {
     let mut out: Map<String, Value> = object
         .iter()
         .filter(|(k, v)| {
             matches!(
                 k.as_str(),
-                "name"
-                    | "in"
-                    | "required"
-                    | "deprecated"
-                    | "description"
-                    | "style"
-                    | "explode"
-                    | "allowReserved"
+                "name" | "in" | "required" | "deprecated" | "description" | "style" | "explode"
             ) && !v.is_null()
+                && !(without_style && *k == "style")
         })
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
+    if whole_query {
+        out.insert("in".to_owned(), json!("query"));
+    }
     out.insert("schema".to_owned(), json!({}));
     Value::Object(out)
 }
@@ -146,27 +163,27 @@ fn content_or_schema<'d>(
     })
 }
 
-fn placed(parameter: &openapiv3::Parameter) -> (Location, Style, bool) {
+fn placed(parameter: &openapiv3::Parameter) -> (Location, Style) {
     use openapiv3::{CookieStyle, HeaderStyle, Parameter as P, PathStyle, QueryStyle};
     match parameter {
-        P::Path { style, .. } => {
-            let style = match style {
+        P::Path { style, .. } => (
+            Location::Path,
+            match style {
                 PathStyle::Matrix => Style::Matrix,
                 PathStyle::Label => Style::Label,
                 PathStyle::Simple => Style::Simple,
-            };
-            (Location::Path, style, false)
-        }
-        P::Query { style, allow_reserved, .. } => {
-            let style = match style {
+            },
+        ),
+        P::Query { style, .. } => (
+            Location::Query,
+            match style {
                 QueryStyle::Form => Style::Form,
                 QueryStyle::SpaceDelimited => Style::SpaceDelimited,
                 QueryStyle::PipeDelimited => Style::PipeDelimited,
                 QueryStyle::DeepObject => Style::DeepObject,
-            };
-            (Location::Query, style, *allow_reserved)
-        }
-        P::Header { style: HeaderStyle::Simple, .. } => (Location::Header, Style::Simple, false),
-        P::Cookie { style: CookieStyle::Form, .. } => (Location::Cookie, Style::Form, false),
+            },
+        ),
+        P::Header { style: HeaderStyle::Simple, .. } => (Location::Header, Style::Simple),
+        P::Cookie { style: CookieStyle::Form, .. } => (Location::Cookie, Style::Form),
     }
 }

@@ -122,7 +122,7 @@ mod tests {
                 None,
             )
             .unwrap();
-            let (good, _) = operations(&d, &USUAL_METHODS);
+            let (good, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
             assert_eq!(way(&good[0], &over(answer)), want, "{content}");
         }
     }

@@ -1,11 +1,10 @@
 //! The request body: which of its media types is sent, and how it is written.
 
-use super::style::{Spelling, read};
+use super::form::{Fields, base64};
+use super::style::read;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
-use crate::openapi::{Body, Location, Media, Style};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use crate::openapi::{Body, Media};
 use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::value::RawValue;
@@ -16,6 +15,8 @@ pub enum BodyForm {
     Json,
     /// `application/x-www-form-urlencoded`.
     UrlEncoded,
+    /// `multipart/form-data`; its Content-Type gains the boundary.
+    Multipart,
     /// A string as it is.
     Text,
     /// Bytes, given in Base64.
@@ -27,6 +28,8 @@ pub struct BodyPlan {
     pub argument: Box<str>,
     pub form: BodyForm,
     pub content_type: HeaderValue,
+    /// For the forms made of fields.
+    pub fields: Fields,
 }
 
 /// `application/json` and everything that is JSON by RFC 6839's `+json`.
@@ -68,6 +71,7 @@ fn rank(media: &str) -> Option<u8> {
         _ if is_json(media) => 1,
         "*/*" | "application/*" => 3,
         "application/x-www-form-urlencoded" => 4,
+        "multipart/form-data" => 5,
         e if e.starts_with("multipart/") => return None,
         _ => 6,
     })
@@ -77,6 +81,7 @@ fn form(media: &str) -> BodyForm {
     match essence(media).as_str() {
         "*/*" | "application/*" => BodyForm::Json,
         "application/x-www-form-urlencoded" => BodyForm::UrlEncoded,
+        "multipart/form-data" => BodyForm::Multipart,
         e if e.starts_with("text/") && !is_json(e) => BodyForm::Text,
         e if is_json(e) => BodyForm::Json,
         _ => BodyForm::Binary,
@@ -94,57 +99,42 @@ pub fn content_type(media: &str) -> std::result::Result<HeaderValue, String> {
 }
 
 impl BodyPlan {
-    /// The bytes of the body.
-    pub fn write(&self, argument: &RawValue) -> Result<Bytes> {
-        match self.form {
+    /// The bytes of the body and its Content-Type. `seed` differs from call to
+    /// call.
+    pub fn write(&self, argument: &RawValue, seed: u64) -> Result<(Bytes, HeaderValue)> {
+        let content_type = self.content_type.clone();
+        let bytes = match self.form {
             // As written: the reader refused everything with two meanings.
-            BodyForm::Json => Ok(Bytes::copy_from_slice(argument.get().as_bytes())),
-            BodyForm::UrlEncoded => self.url_encoded(&read(argument)?),
-            BodyForm::Text => match read(argument)? {
-                Raw::String(text) => Ok(Bytes::from(text.into_owned())),
-                _ => Ok(Bytes::copy_from_slice(argument.get().as_bytes())),
+            BodyForm::Json => Bytes::copy_from_slice(argument.get().as_bytes()),
+            BodyForm::UrlEncoded => match read(argument)? {
+                Raw::Object(members) => Bytes::from(self.fields.url_encoded(&members)?),
+                _ => return Err(self.refused("must be an object")),
             },
-            BodyForm::Binary => self.binary(&read(argument)?),
-        }
+            BodyForm::Multipart => return self.multipart(argument, seed),
+            BodyForm::Text => match read(argument)? {
+                Raw::String(text) => Bytes::from(text.into_owned()),
+                _ => Bytes::copy_from_slice(argument.get().as_bytes()),
+            },
+            BodyForm::Binary => match read(argument)? {
+                Raw::String(text) => match base64(&text) {
+                    Some(bytes) => Bytes::from(bytes),
+                    None => return Err(self.refused("is not Base64")),
+                },
+                _ => return Err(self.refused("must be Base64 text")),
+            },
+        };
+        Ok((bytes, content_type))
     }
 
-    fn url_encoded(&self, value: &Raw<'_>) -> Result<Bytes> {
-        let Raw::Object(members) = value else {
+    fn multipart(&self, argument: &RawValue, seed: u64) -> Result<(Bytes, HeaderValue)> {
+        let Raw::Object(members) = read(argument)? else {
             return Err(self.refused("must be an object"));
         };
-        let mut out = String::new();
-        for (name, raw) in members {
-            let spelling = Spelling {
-                name: name.as_ref().into(),
-                location: Location::Query,
-                style: Style::Form,
-                explode: true,
-                allow_reserved: false,
-                content: None,
-            };
-            match read(raw)? {
-                Raw::Null => {}
-                // No form is defined for objects; their JSON is what most read.
-                Raw::Object(_) => {
-                    let json = Raw::String(raw.get().into());
-                    spelling.write_query(&json, &mut out)?;
-                }
-                value => spelling.write_query(&value, &mut out)?,
-            }
-        }
-        Ok(Bytes::from(out))
-    }
-
-    fn binary(&self, value: &Raw<'_>) -> Result<Bytes> {
-        let Raw::String(text) = value else {
-            return Err(self.refused("must be Base64 text"));
-        };
-        let text = text.trim();
-        let decoded = STANDARD
-            .decode(text)
-            .or_else(|_| STANDARD_NO_PAD.decode(text))
-            .or_else(|_| URL_SAFE.decode(text));
-        decoded.map(Bytes::from).map_err(|e| self.refused(&format!("is not Base64: {e}")))
+        let (body, boundary) = self.fields.multipart(&members, seed)?;
+        let content_type =
+            HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
+                .map_err(|_| self.refused("cannot be sent"))?;
+        Ok((body.into(), content_type))
     }
 
     fn refused(&self, why: &str) -> Fault {
@@ -169,10 +159,12 @@ mod tests {
                 &["multipart/form-data", "application/x-www-form-urlencoded"],
                 Some("application/x-www-form-urlencoded"),
             ),
-            (&["multipart/form-data"], None),
+            (&["multipart/form-data"], Some("multipart/form-data")),
+            (&["multipart/mixed"], None),
             (&["image/png"], Some("image/png")),
         ] {
-            let media = names.iter().map(|name| Media { name, schema: None }).collect();
+            let media =
+                names.iter().map(|name| Media { name, schema: None, encoding: None }).collect();
             let body = Body { required: false, description: None, media };
             assert_eq!(choose(&body).ok().map(|(m, _)| m.name), want, "{names:?}");
         }
@@ -186,11 +178,6 @@ mod tests {
                 r#"{"n":9007199254740993, "d":1.10}"#,
                 Some(r#"{"n":9007199254740993, "d":1.10}"#),
             ),
-            (
-                BodyForm::UrlEncoded,
-                r#"{"a":"x y&z","b":[1,2],"c":{"d":1},"e":null}"#,
-                Some("a=x%20y%26z&b=1&b=2&c=%7B%22d%22%3A1%7D"),
-            ),
             (BodyForm::UrlEncoded, "[1]", None),
             (BodyForm::Text, r#""a\nb""#, Some("a\nb")),
             (BodyForm::Binary, r#""aGk=""#, Some("hi")),
@@ -201,9 +188,14 @@ mod tests {
                 argument: "body".into(),
                 form,
                 content_type: HeaderValue::from_static("x/y"),
+                fields: Fields::default(),
             };
             let raw: &RawValue = serde_json::from_str(json).unwrap();
-            assert_eq!(plan.write(raw).ok().as_deref(), want.map(str::as_bytes), "{form:?} {json}");
+            assert_eq!(
+                plan.write(raw, 1).ok().map(|(b, _)| b).as_deref(),
+                want.map(str::as_bytes),
+                "{form:?} {json}"
+            );
         }
     }
 }

@@ -132,7 +132,7 @@ struct Compiler<'c> {
 impl Compiler<'_> {
     fn tool(&mut self, o: &Operation<'_>, name: &str, over: &Override) -> Result<Tool, String> {
         let supplied = credential::supplied(self.document, o);
-        let mut input = input::compile(o, &mut self.inputs, &supplied)?;
+        let mut input = input::compile(o, &self.document.library, &mut self.inputs, &supplied)?;
         let mirrored = mirror(&mut input.schema, over)?;
         let work = bounds::evaluations(&input.schema);
         if work > bounds::EVALUATIONS_MAX {

@@ -85,7 +85,9 @@ fn add(
                     credential.headers.push((header, sensitive(secret.reveal())?));
                 }
                 Location::Cookie => credential.cookies.push(pair()),
-                Location::Query | Location::Path => credential.query.push(pair()),
+                Location::Query | Location::QueryString | Location::Path => {
+                    credential.query.push(pair())
+                }
             }
         }
         (Some(Scheme::Bearer), Auth::Value(secret)) => {

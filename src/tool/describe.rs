@@ -1,5 +1,6 @@
 //! Title, description and annotations: what a model reads of a tool.
 
+use super::request::{is_idempotent, is_safe};
 use crate::config::{Annotations, Override};
 use crate::openapi::Operation;
 
@@ -18,11 +19,11 @@ pub struct Hints {
 
 impl Hints {
     pub fn of(method: &http::Method, over: &Annotations) -> Self {
-        let read_only = method.is_safe();
+        let read_only = is_safe(method);
         Hints {
             read_only: over.read_only.unwrap_or(read_only),
             destructive: over.destructive.unwrap_or(!read_only),
-            idempotent: over.idempotent.unwrap_or(method.is_idempotent()),
+            idempotent: over.idempotent.unwrap_or(is_idempotent(method)),
             open_world: over.open_world.unwrap_or(true),
         }
     }
@@ -145,7 +146,7 @@ mod tests {
                 None,
             )
             .unwrap();
-            let (good, _) = operations(&d, &USUAL_METHODS);
+            let (good, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
             let over = Override::default();
             assert_eq!(title(&good[0], &over).as_deref(), title_wanted, "{operation}");
             assert_eq!(description(&good[0], &over), description_wanted, "{operation}");

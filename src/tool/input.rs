@@ -2,11 +2,12 @@
 //! body.
 
 use super::body::{self, BodyForm, BodyPlan};
+use super::form::Fields;
 use super::name::argument_names;
 use super::request::Binding;
 use super::style::{Content, Spelling};
 use crate::openapi::{Body, Location, Operation, Parameter};
-use crate::schema::Converter;
+use crate::schema::{Converter, Library};
 use serde_json::{Map, Value, json};
 
 /// What an agent fills in, and where each argument goes.
@@ -19,6 +20,7 @@ pub struct Input {
 /// `supplied` are parameters that a credential fills in.
 pub fn compile(
     operation: &Operation<'_>,
+    library: &Library,
     converter: &mut Converter<'_>,
     supplied: &[(Location, String)],
 ) -> Result<Input, String> {
@@ -47,15 +49,17 @@ pub fn compile(
     let mut body = None;
     if let (Some(declared), Some(name)) = (&operation.body, body_name) {
         let (media, form) = body::choose(declared)?;
-        properties.insert(
-            name.clone(),
-            body_schema(declared, media.name, media.schema, form, converter)?,
-        );
+        let fields = Fields::compile(library, media.schema, media.encoding);
+        let mut schema = body_schema(declared, media.name, media.schema, form, converter)?;
+        if form == BodyForm::Multipart && fields.has_files() {
+            describe_files(&mut schema);
+        }
+        properties.insert(name.clone(), schema);
         if declared.required {
             required.push(name.clone());
         }
         let content_type = body::content_type(media.name)?;
-        body = Some(BodyPlan { argument: name.into(), form, content_type });
+        body = Some(BodyPlan { argument: name.into(), form, content_type, fields });
     }
     Ok(Input { schema: root(properties, required, converter), bindings, body })
 }
@@ -112,7 +116,7 @@ fn body_schema(
             "contentEncoding": "base64",
             "description": format!("The body: bytes of {media}, in Base64."),
         })),
-        BodyForm::Json | BodyForm::UrlEncoded => match schema {
+        BodyForm::Json | BodyForm::UrlEncoded | BodyForm::Multipart => match schema {
             Some(schema) => {
                 object(converter.convert(schema).map_err(|e| format!("the request body: {e}"))?)
             }
@@ -123,6 +127,16 @@ fn body_schema(
         describe(&mut schema, body.description.as_deref().unwrap_or_default());
     }
     Ok(Value::Object(schema))
+}
+
+/// Tells how a file is given.
+fn describe_files(schema: &mut Value) {
+    const HOW: &str = "Files are given as Base64, or as a data: URL with type and name, such as data:image/png;name=cat.png;base64,iVBOR...";
+    if let Some(object) = schema.as_object_mut() {
+        let own = object.get("description").and_then(Value::as_str).unwrap_or_default();
+        let text = format!("{own} {HOW}").trim().to_owned();
+        object.insert("description".to_owned(), Value::String(text));
+    }
 }
 
 fn describe(schema: &mut Map<String, Value>, description: &str) {

@@ -8,6 +8,7 @@ pub mod body;
 pub mod compile;
 pub mod credential;
 pub mod describe;
+mod form;
 pub mod input;
 pub mod name;
 pub mod output;

@@ -143,7 +143,7 @@ mod tests {
 
     fn names(paths: serde_json::Value) -> Vec<String> {
         let d = Document::new(json!({"openapi": "3.1.0", "paths": paths}), None).unwrap();
-        tool_names(&operations(&d, &USUAL_METHODS).0, "")
+        tool_names(&operations(&d, &USUAL_METHODS.map(str::to_owned)).0, "")
     }
 
     #[test]

@@ -42,6 +42,16 @@ pub enum PathPart {
     Hole(usize),
 }
 
+/// Whether a method only reads (RFC 9110 §9.2.1; QUERY by its own standard).
+pub fn is_safe(method: &Method) -> bool {
+    method.is_safe() || method.as_str() == "QUERY"
+}
+
+/// Whether a request may be repeated (RFC 9110 §9.2.2).
+pub fn is_idempotent(method: &Method) -> bool {
+    method.is_idempotent() || is_safe(method)
+}
+
 /// One argument and where it goes.
 #[derive(Debug)]
 pub struct Binding {
@@ -61,8 +71,14 @@ pub struct UpstreamRequest {
 }
 
 impl Plan {
-    /// Builds the request of one call. `client` holds the client's headers.
-    pub fn build(&self, arguments: &Entries<'_>, client: &HeaderMap) -> Result<UpstreamRequest> {
+    /// Builds the request of one call. `client` holds the client's headers;
+    /// `seed` differs from call to call.
+    pub fn build(
+        &self,
+        arguments: &Entries<'_>,
+        client: &HeaderMap,
+        seed: u64,
+    ) -> Result<UpstreamRequest> {
         let mut headers = SmallVec::new();
         headers.push((ACCEPT, self.accept.clone()));
         headers.extend(self.headers.iter().cloned());
@@ -73,7 +89,7 @@ impl Plan {
             match binding.spelling.location {
                 Location::Header => headers.push(header(&binding.spelling, &value)?),
                 Location::Cookie => binding.spelling.write_cookie(&value, &mut cookies)?,
-                Location::Path | Location::Query => {}
+                Location::Path | Location::Query | Location::QueryString => {}
             }
         }
         for cookie in &self.credential.cookies {
@@ -94,9 +110,10 @@ impl Plan {
             }
         }
         headers.extend(self.credential.headers.iter().cloned());
-        let body = self.body(arguments)?;
-        if let (Some(_), Some(plan)) = (&body, &self.body) {
-            headers.push((CONTENT_TYPE, plan.content_type.clone()));
+        let mut body = None;
+        if let Some((bytes, content_type)) = self.body(arguments, seed)? {
+            headers.push((CONTENT_TYPE, content_type));
+            body = Some(bytes);
         }
         Ok(UpstreamRequest { method: self.method.clone(), target, headers, body })
     }
@@ -114,9 +131,16 @@ impl Plan {
             }
         }
         let mut query = self.fixed_query.to_string();
-        for binding in self.bindings.iter().filter(|b| b.spelling.location == Location::Query) {
-            if let Some(value) = given(arguments, &binding.argument)? {
-                binding.spelling.write_query(&value, &mut query)?;
+        for binding in &self.bindings {
+            let whole = match binding.spelling.location {
+                Location::Query => false,
+                Location::QueryString => true,
+                _ => continue,
+            };
+            match (given(arguments, &binding.argument)?, whole) {
+                (Some(value), false) => binding.spelling.write_query(&value, &mut query)?,
+                (Some(value), true) => binding.spelling.write_query_string(&value, &mut query)?,
+                (None, _) => {}
             }
         }
         for pair in &self.credential.query {
@@ -138,10 +162,10 @@ impl Plan {
         }
     }
 
-    fn body(&self, arguments: &Entries<'_>) -> Result<Option<Bytes>> {
+    fn body(&self, arguments: &Entries<'_>, seed: u64) -> Result<Option<(Bytes, HeaderValue)>> {
         let Some(plan) = &self.body else { return Ok(None) };
         match arguments.iter().find(|(name, _)| *name == *plan.argument) {
-            Some((_, raw)) => plan.write(raw).map(Some),
+            Some((_, raw)) => plan.write(raw, seed).map(Some),
             None => Ok(None),
         }
     }

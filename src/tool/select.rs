@@ -34,7 +34,9 @@ impl Selection {
         let listed = self.include.iter().any(|s| s.fits(operation));
         let exposed = match self.expose {
             Expose::All => self.include.is_empty() || listed,
-            Expose::ReadOnly => operation.method.is_safe() && (self.include.is_empty() || listed),
+            Expose::ReadOnly => {
+                super::request::is_safe(&operation.method) && (self.include.is_empty() || listed)
+            }
             Expose::Listed => listed,
         };
         exposed && !self.exclude.iter().any(|s| s.fits(operation))
@@ -85,7 +87,7 @@ mod tests {
             None,
         )
         .unwrap();
-        let (good, _) = operations(&d, &USUAL_METHODS);
+        let (good, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
         let selector = |operation: &str, method: &str, path: &str, tag: &str| {
             let some = |s: &str| (!s.is_empty()).then(|| s.to_owned());
             Selector {

@@ -26,6 +26,8 @@ pub struct Spelling {
 pub enum Content {
     Json,
     Text,
+    /// `application/x-www-form-urlencoded`.
+    UrlEncoded,
 }
 
 /// Everything but unreserved characters is encoded (RFC 3986 §2.3).
@@ -46,6 +48,10 @@ const RESERVED_KEPT: &AsciiSet = &UNRESERVED
     .remove(b',')
     .remove(b';');
 
+/// The same for a path, in which `/` and `?` would change the structure.
+const RESERVED_IN_PATH: &AsciiSet =
+    &RESERVED_KEPT.add(b'/').add(b'?').remove(b'&').remove(b'+').remove(b'=');
+
 /// Outside the cookie-octets (RFC 6265 §4.1.1), and `%` itself.
 const NOT_COOKIE: &AsciiSet =
     &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
@@ -62,7 +68,8 @@ impl Spelling {
             if text.is_empty() {
                 return refuse("must not be empty in a path");
             }
-            if text.chars().any(char::is_control) {
+            // A tab is as harmless as a space once it is encoded.
+            if text.chars().any(|c| c.is_control() && c != '\t') {
                 return refuse("has a control character");
             }
             if text.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
@@ -74,11 +81,12 @@ impl Spelling {
             encode_into(out, &written_as(content, value)?, UNRESERVED);
             return Ok(());
         }
+        let set = if self.allow_reserved { RESERVED_IN_PATH } else { UNRESERVED };
         let before = out.len();
         match self.style {
-            Style::Label => self.write_label(value, out)?,
-            Style::Matrix => self.write_matrix(value, out)?,
-            _ => self.write_simple(value, UNRESERVED, out)?,
+            Style::Label => self.write_label(value, set, out)?,
+            Style::Matrix => self.write_matrix(value, set, out)?,
+            _ => self.write_simple(value, set, out)?,
         }
         match out.len() == before {
             true => refuse("must not be empty in a path"),
@@ -96,30 +104,40 @@ impl Spelling {
         self.joined(value, ",", pair, set, out)
     }
 
-    fn write_label(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+    fn write_label(
+        &self,
+        value: &Value<'_>,
+        set: &'static AsciiSet,
+        out: &mut String,
+    ) -> Result<()> {
         out.push('.');
         match self.explode {
-            true => self.joined(value, ".", "=", UNRESERVED, out),
-            false => self.joined(value, ",", ",", UNRESERVED, out),
+            true => self.joined(value, ".", "=", set, out),
+            false => self.joined(value, ",", ",", set, out),
         }
     }
 
-    fn write_matrix(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+    fn write_matrix(
+        &self,
+        value: &Value<'_>,
+        set: &'static AsciiSet,
+        out: &mut String,
+    ) -> Result<()> {
         match value {
             Raw::Array(items) if self.explode => {
                 for item in items {
                     let _ = write!(out, ";{}=", encode(&self.name, UNRESERVED));
-                    encode_into(out, &element(item)?, UNRESERVED);
+                    encode_into(out, &element(item)?, set);
                 }
                 Ok(())
             }
             Raw::Object(_) if self.explode => {
                 out.push(';');
-                self.joined(value, ";", "=", UNRESERVED, out)
+                self.joined(value, ";", "=", set, out)
             }
             _ => {
                 let _ = write!(out, ";{}=", encode(&self.name, UNRESERVED));
-                self.joined(value, ",", ",", UNRESERVED, out)
+                self.joined(value, ",", ",", set, out)
             }
         }
     }
@@ -153,9 +171,30 @@ impl Spelling {
                 let delimiter = match self.style {
                     Style::SpaceDelimited => "%20",
                     Style::PipeDelimited => "%7C",
+                    Style::TabDelimited => "%09",
                     _ => ",",
                 };
                 self.joined(value, delimiter, delimiter, set, out)
+            }
+        }
+    }
+
+    /// Writes the whole query (`in: querystring` of OpenAPI 3.2).
+    pub fn write_query_string(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        match (self.content, value) {
+            (Some(Content::UrlEncoded), Raw::Object(members)) => {
+                for (name, item) in members {
+                    start_pair(out);
+                    encode_into(out, name, UNRESERVED);
+                    out.push('=');
+                    encode_into(out, &element(item)?, UNRESERVED);
+                }
+                Ok(())
+            }
+            (content, value) => {
+                start_pair(out);
+                encode_into(out, &written_as(content.unwrap_or(Content::Json), value)?, UNRESERVED);
+                Ok(())
             }
         }
     }
@@ -213,6 +252,9 @@ impl Spelling {
 
     /// The pairs of a cookie parameter, appended to a `Cookie` header's value.
     pub fn write_cookie(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        if self.style == Style::Cookie {
+            return self.write_plain_cookie(value, out);
+        }
         let mut pair = |name: &str, text: &str| {
             if !out.is_empty() {
                 out.push_str("; ");
@@ -245,6 +287,37 @@ impl Spelling {
             scalar => pair(&self.name, scalar.scalar().unwrap_or_default()),
         }
         Ok(())
+    }
+
+    /// `style: cookie`: nothing is encoded, so nothing that would need it may be
+    /// in a value.
+    fn write_plain_cookie(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        for_each_text(value, &mut |text| {
+            let plain = text.bytes().all(|b| (0x21..0x7f).contains(&b) && !b"\",;\\".contains(&b));
+            if plain { Ok(()) } else { Err(self.refused("has characters that no cookie may have")) }
+        })?;
+        if !out.is_empty() {
+            out.push_str("; ");
+        }
+        match value {
+            Raw::Object(_) if self.explode => self.joined_raw(value, "; ", "=", out),
+            Raw::Array(items) if self.explode => {
+                for (i, item) in items.iter().enumerate() {
+                    let _ = write!(
+                        out,
+                        "{}{}={}",
+                        if i > 0 { "; " } else { "" },
+                        self.name,
+                        element(item)?
+                    );
+                }
+                Ok(())
+            }
+            _ => {
+                let _ = write!(out, "{}=", self.name);
+                self.joined_raw(value, ",", ",", out)
+            }
+        }
     }
 
     /// Elements or members joined, each encoded, the delimiters as they are.

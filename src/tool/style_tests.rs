@@ -21,6 +21,7 @@ fn wire(s: &Spelling, json: &str) -> std::result::Result<String, String> {
     let written = match s.location {
         Location::Path => s.write_path(&value, &mut out),
         Location::Query => s.write_query(&value, &mut out),
+        Location::QueryString => s.write_query_string(&value, &mut out),
         Location::Cookie => s.write_cookie(&value, &mut out),
         Location::Header => s.header(&value).map(|v| out = v),
     };
@@ -73,9 +74,12 @@ fn the_style_examples_of_the_specification() {
         (Header, Simple, false, ARRAY, "blue,black,brown"),
         (Header, Simple, false, OBJECT, "R,100,G,200,B,150"),
         (Header, Simple, true, OBJECT, "R=100,G=200,B=150"),
-        (Cookie, Form, true, STRING, "color=blue"),
-        (Cookie, Form, true, ARRAY, "color=blue; color=black; color=brown"),
-        (Cookie, Form, false, ARRAY, "color=blue,black,brown"),
+        (Query, TabDelimited, false, ARRAY, "color=blue%09black%09brown"),
+        (Location::Cookie, Style::Cookie, true, ARRAY, "color=blue; color=black; color=brown"),
+        (Location::Cookie, Style::Cookie, true, OBJECT, "R=100; G=200; B=150"),
+        (Location::Cookie, Form, true, STRING, "color=blue"),
+        (Location::Cookie, Form, true, ARRAY, "color=blue; color=black; color=brown"),
+        (Location::Cookie, Form, false, ARRAY, "color=blue,black,brown"),
     ] {
         let got = wire(&spelling(location, style, explode), json);
         assert_eq!(got.as_deref(), Ok(want), "{location:?} {style:?} {explode} {json}");
@@ -89,11 +93,12 @@ fn values_are_encoded_and_numbers_stay_as_written() {
         (Path, Style::Simple, r#""a b/c?d#e%f""#, "a%20b%2Fc%3Fd%23e%25f"),
         (Path, Style::Simple, r#""%2e%2e""#, "%252e%252e"),
         (Path, Style::Simple, r#""世""#, "%E4%B8%96"),
+        (Path, Style::Simple, r#""a\tb""#, "a%09b"),
         (Query, Style::Form, r#""a&b=c+d;e,f""#, "color=a%26b%3Dc%2Bd%3Be%2Cf"),
         (Query, Style::Form, "9007199254740993", "color=9007199254740993"),
         (Query, Style::Form, "1.10", "color=1.10"),
         (Query, Style::Form, "true", "color=true"),
-        (Cookie, Style::Form, r#""a;b c""#, "color=a%3Bb%20c"),
+        (Location::Cookie, Style::Form, r#""a;b c""#, "color=a%3Bb%20c"),
         (Query, Style::Form, r#"[{"a":1}]"#, "color=%7B%22a%22%3A1%7D"),
     ] {
         let got = wire(&spelling(location, style, true), json);
