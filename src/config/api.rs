@@ -13,6 +13,11 @@ pub struct Api {
     pub name: String,
     /// A file or an http(s) URL.
     pub openapi: String,
+    /// Overlay files, applied in this order before anything else.
+    pub overlays: Vec<String>,
+    /// Directories and URL prefixes from which other files of the document may
+    /// be read, beside the document's own directory.
+    pub references: Vec<String>,
     pub upstream: Upstream,
     /// Credentials by the name of their securityScheme.
     pub auth: Vec<(String, Auth)>,
@@ -90,6 +95,8 @@ impl Api {
         Api {
             name: name.to_owned(),
             openapi: openapi.to_owned(),
+            overlays: Vec::new(),
+            references: Vec::new(),
             upstream: Upstream {
                 urls: Vec::new(),
                 timeout: TIMEOUT,
@@ -124,6 +131,8 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
         Some(source) => api.openapi = r.beside_file(&source).to_string_lossy().into_owned(),
         None => f.require("openapi", r),
     }
+    api.overlays = sources(&mut f, "overlays", r);
+    api.references = sources(&mut f, "references", r);
     if let Some(node) = f.take("upstream") {
         upstream(node, &path, &mut api.upstream, r);
     }
@@ -162,6 +171,14 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     }
     f.finish(r);
     Some(api)
+}
+
+/// A list of files and URLs; files are relative to the configuration's.
+fn sources(f: &mut Fields<'_>, key: &'static str, r: &mut Reader<'_>) -> Vec<String> {
+    let list = f.texts(key, r).unwrap_or_default();
+    list.into_iter()
+        .map(|s| if is_url(&s) { s } else { r.beside_file(&s).to_string_lossy().into_owned() })
+        .collect()
 }
 
 pub fn is_url(source: &str) -> bool {

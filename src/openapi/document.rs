@@ -46,8 +46,8 @@ impl Document {
             return Err("the document is not an object; is it an OpenAPI document?".to_owned());
         }
         let version = version(&root)?;
-        if !root.get("paths").is_some_and(Value::is_object) {
-            return Err("the document has no `paths`, so there is nothing to call".to_owned());
+        if root.get("paths").is_some_and(|p| !p.is_object()) {
+            return Err("the document's `paths` is not an object".to_owned());
         }
         let root = if version == Version::V20 { super::swagger2::raise(root) } else { root };
         Ok(Document { version, library: Library::new(root), url })
@@ -102,7 +102,8 @@ mod tests {
             (json!({"swagger": "2.0", "paths": {}}), Ok(Version::V20)),
             (json!({"swagger": 2.0, "paths": {}}), Ok(Version::V20)),
             (json!({"swagger": "1.2", "paths": {}}), Err("not supported")),
-            (json!({"openapi": "3.1.0"}), Err("no `paths`")),
+            (json!({"openapi": "3.1.0"}), Ok(Version::V31)),
+            (json!({"openapi": "3.1.0", "paths": 7}), Err("not an object")),
             (json!({"paths": {}}), Err("no `openapi`")),
             (json!([]), Err("not an object")),
         ] {

@@ -1,8 +1,10 @@
 //! OpenAPI documents -> one model of operations. Knows nothing of tools or MCP;
 //! reads no file and no network.
 
+pub mod bundle;
 pub mod document;
 pub mod operation;
+pub mod overlay;
 pub mod parameter;
 pub mod security;
 pub mod server;

@@ -3,10 +3,11 @@
 
 mod source;
 
-pub use source::{Fetched, lookup, read_document_source};
+pub use source::lookup;
+use source::read_document_source;
 
-use crate::config::{self, Config};
-use crate::openapi::Document;
+use crate::config::{self, Api, Config};
+use crate::openapi::{Document, bundle, overlay};
 use crate::problem::{Place, Problem};
 use crate::snapshot::{self, ApiReport, Ingredients, Snapshot};
 use std::collections::HashMap;
@@ -53,7 +54,7 @@ pub fn read(origin: &Origin, embedded: Embedded) -> Read {
     };
     let (mut documents, mut problems) = (HashMap::new(), Vec::new());
     for api in &config.apis {
-        match document(&api.openapi, embedded) {
+        match document(api, embedded, &mut problems) {
             Ok(document) => {
                 documents.insert(api.name.clone(), document);
             }
@@ -71,15 +72,45 @@ fn read_config(path: &std::path::Path) -> Result<Config, Vec<Problem>> {
     config::parse(&name, &text, &lookup)
 }
 
-fn document(source: &str, embedded: Embedded) -> Result<Document, Problem> {
-    let place = |line, column| Place { file: source.to_owned(), line, column };
-    let fetched = match embedded(source) {
-        Some(text) => Fetched { bytes: text.as_bytes().to_vec(), url: None },
-        None => read_document_source(source).map_err(|e| Problem::error(Place::file(source), e))?,
+/// Reads a document, takes its other files in and applies its overlays.
+fn document(
+    api: &Api,
+    embedded: Embedded,
+    problems: &mut Vec<Problem>,
+) -> Result<Document, Problem> {
+    let source = api.openapi.as_str();
+    let (mut value, url) = match embedded(source) {
+        Some(text) => (parsed(source, text.as_bytes().to_vec())?, None),
+        None => value_of(source)?,
     };
-    let value = crate::read::read(fetched.bytes)
-        .map_err(|e| Problem::error(place(e.line, e.column), e.message))?;
-    Document::new(value, fetched.url).map_err(|e| Problem::error(place(0, 0), e))
+    for overlay in &api.overlays {
+        let (actions, _) = value_of(overlay)?;
+        let warnings = overlay::apply(&mut value, &actions)
+            .map_err(|e| Problem::error(Place::file(overlay), e))?;
+        let told = warnings.into_iter().map(|w| Problem::warning(Place::file(overlay), w));
+        problems.extend(told);
+    }
+    let allowed = source::Allowed::new(source, &api.references);
+    let report = bundle::bundle(&mut value, source, &mut |address| allowed.fetch(address));
+    let unread = report.unread.into_iter().map(|reference| {
+        Problem::warning(Place::file(source), format!("a reference cannot be read: {reference}"))
+    });
+    problems.extend(unread);
+    Document::new(value, url).map_err(|e| Problem::error(Place::file(source), e))
+}
+
+/// A file's or URL's value, and the URL if it is one.
+fn value_of(source: &str) -> Result<(serde_json::Value, Option<String>), Problem> {
+    let fetched =
+        read_document_source(source).map_err(|e| Problem::error(Place::file(source), e))?;
+    Ok((parsed(source, fetched.bytes)?, fetched.url))
+}
+
+fn parsed(source: &str, bytes: Vec<u8>) -> Result<serde_json::Value, Problem> {
+    crate::read::read(bytes).map_err(|e| {
+        let place = Place { file: source.to_owned(), line: e.line, column: e.column };
+        Problem::error(place, e.message)
+    })
 }
 
 /// Reads everything and builds a snapshot of it.
@@ -116,8 +147,8 @@ pub fn stamps(origin: &Origin, config: &Config) -> Vec<(PathBuf, Option<(SystemT
         Origin::File(path) => vec![path.clone()],
         Origin::Made(_) => Vec::new(),
     };
-    let documents = config.apis.iter().map(|a| &a.openapi).filter(|s| !config::is_url(s));
-    files.extend(documents.map(PathBuf::from));
+    let sources = config.apis.iter().flat_map(|a| a.overlays.iter().chain([&a.openapi]));
+    files.extend(sources.filter(|s| !config::is_url(s)).map(PathBuf::from));
     files
         .into_iter()
         .map(|path| {

@@ -3,6 +3,9 @@
 use serde_json::Value;
 use std::borrow::Cow;
 
+/// Where a bundled document keeps its other files.
+pub const OTHER_FILES: &str = "x-drawbridge-files";
+
 /// The longest chain of references to references.
 const CHAIN_MAX: usize = 64;
 
@@ -54,11 +57,18 @@ pub fn suggested_name(reference: &str) -> String {
     let fragment = reference.strip_prefix("#/").unwrap_or(reference);
     let decoded = percent_encoding::percent_decode_str(fragment).decode_utf8_lossy();
     let unescaped = decoded.replace("~1", "/").replace("~0", "~");
-    let short = unescaped
+    let in_file = unescaped.strip_prefix(OTHER_FILES).and_then(|p| p.strip_prefix('/'));
+    let (file, path) = match in_file {
+        Some(path) => path.split_once('/').unwrap_or((path, "")),
+        None => ("", unescaped.as_str()),
+    };
+    let short = path
         .strip_prefix("components/schemas/")
-        .or_else(|| unescaped.strip_prefix("definitions/"))
-        .unwrap_or(&unescaped);
-    def_name(short).into_owned()
+        .or_else(|| path.strip_prefix("definitions/"))
+        .or_else(|| path.strip_prefix("$defs/"))
+        .unwrap_or(path);
+    // A whole file goes by the file's name.
+    def_name(if short.is_empty() { file } else { short }).into_owned()
 }
 
 /// Names under `$defs` hold to `[A-Za-z0-9._-]`, so that pointers to them need
@@ -107,6 +117,8 @@ mod tests {
             ("#/components/schemas/Pet", "Pet"),
             ("#/components/schemas/a~1b", "a_b"),
             ("#/paths/~1x/get", "paths__x_get"),
+            ("#/x-drawbridge-files/pet", "pet"),
+            ("#/x-drawbridge-files/all/components/schemas/Pet", "Pet"),
         ] {
             assert_eq!(suggested_name(reference), want);
         }
