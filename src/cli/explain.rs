@@ -46,10 +46,10 @@ fn explain(args: &Args, snapshot: &Snapshot, server: &Server) -> Exit {
             return Exit::Usage;
         }
     };
-    let request = tool
-        .arguments
-        .check(&tool.name, Some(raw))
-        .and_then(|arguments| tool.request.build(&arguments, &HeaderMap::new(), 0));
+    let request = tool.arguments.check(&tool.name, Some(raw)).and_then(|text| {
+        let arguments = tool.arguments.entries(&text)?;
+        tool.request.build(&arguments, &HeaderMap::new(), 0)
+    });
     match (request, endpoint(snapshot, tool)) {
         (Ok(request), Some(endpoint)) => {
             show(&shown(tool, &request, endpoint), args.json);

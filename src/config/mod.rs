@@ -21,7 +21,7 @@ pub use api::{
 pub use reader::Lookup;
 pub use server::{Server, Source};
 pub use tools::{
-    Annotations, AnswerAs, Expose, MirroredHeader, Override, ResultAs, Selector,
+    Annotations, AnswerAs, ArgumentRule, Expose, MirroredHeader, Override, ResultAs, Selector,
     TOOL_NAME_CHARS_MAX, ToolRules, USUAL_METHODS, is_tool_name,
 };
 

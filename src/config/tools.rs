@@ -15,6 +15,12 @@ pub struct ToolRules {
     pub expose: Expose,
     pub include: Vec<Selector>,
     pub exclude: Vec<Selector>,
+    /// Whether the members of a body stand beside the parameters, where they can.
+    pub flatten: bool,
+    /// Whether `"7"` is taken for 7 where the schema leaves no doubt.
+    pub coerce: bool,
+    /// Whether the `x-mcp` extensions of the document are heeded.
+    pub extensions: bool,
     /// By tool name, operationId or `METHOD /path`.
     pub overrides: Vec<(String, Override)>,
 }
@@ -26,6 +32,9 @@ impl Default for ToolRules {
             expose: Expose::All,
             include: Vec::new(),
             exclude: Vec::new(),
+            flatten: false,
+            coerce: true,
+            extensions: false,
             overrides: Vec::new(),
         }
     }
@@ -63,6 +72,20 @@ pub struct Override {
     pub requires: Vec<String>,
     /// Arguments that clients mirror into `Mcp-Param-*` headers.
     pub mcp_headers: Vec<MirroredHeader>,
+    /// By argument name.
+    pub arguments: Vec<(String, ArgumentRule)>,
+}
+
+/// What is changed of one argument.
+#[derive(Clone, Debug, Default)]
+pub struct ArgumentRule {
+    pub description: Option<String>,
+    /// Agents neither see nor give it.
+    pub hide: bool,
+    /// Always sent; hides the argument.
+    pub set: Option<serde_json::Value>,
+    /// Sent when the agent gives none.
+    pub default: Option<serde_json::Value>,
 }
 
 /// An argument and the name of its header after `Mcp-Param-`.
@@ -119,6 +142,15 @@ pub fn read(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) 
     if rules.expose == Expose::Listed && rules.include.is_empty() {
         let hint = "name operations under `include`";
         r.error(node.place, "`expose: listed` without `include` leaves no tools", Some(hint));
+    }
+    for (key, slot) in [
+        ("flatten", &mut rules.flatten),
+        ("coerce", &mut rules.coerce),
+        ("extensions", &mut rules.extensions),
+    ] {
+        if let Some(b) = f.boolean(key, r) {
+            *slot = b;
+        }
     }
     if let Some(node) = f.take("override") {
         for (key, node) in node.as_map().unwrap_or_default() {
@@ -207,6 +239,9 @@ fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
             r.error(node.place, format!("`{}` is not a header name", m.header), None);
         }
     }
+    if let Some(node) = f.take("arguments") {
+        out.arguments = arguments(node, path, r);
+    }
     if let Some(node) = f.take("annotations")
         && let Some(mut a) = Fields::of(node, format!("{path}.annotations"), r)
     {
@@ -220,4 +255,29 @@ fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
     }
     f.finish(r);
     Some(out)
+}
+
+fn arguments(node: &Node, path: &str, r: &mut Reader<'_>) -> Vec<(String, ArgumentRule)> {
+    let Some(members) = node.as_map() else {
+        r.error(node.place, format!("`{path}.arguments` must be a map by argument"), None);
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for (key, node) in members {
+        let Some(mut f) = Fields::of(node, format!("{path}.arguments.{}", key.text), r) else {
+            continue;
+        };
+        let rule = ArgumentRule {
+            description: f.text("description", r),
+            hide: f.boolean("hide", r).unwrap_or(false),
+            set: f.take("set").map(Node::to_json),
+            default: f.take("default").map(Node::to_json),
+        };
+        if rule.set.is_some() && rule.default.is_some() {
+            r.error(node.place, "`set` and `default` cannot stand together", None);
+        }
+        f.finish(r);
+        out.push((key.text.clone(), rule));
+    }
+    out
 }

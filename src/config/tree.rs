@@ -64,6 +64,22 @@ impl Node {
         }
     }
 
+    /// The node as a JSON value.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(b) => Value::Bool(*b),
+            Kind::Integer(n) => (*n).into(),
+            Kind::Float(n) => serde_json::Number::from_f64(*n).map_or(Value::Null, Value::Number),
+            Kind::Text(s) => Value::String(s.clone()),
+            Kind::List(items) => items.iter().map(Node::to_json).collect(),
+            Kind::Map(members) => {
+                Value::Object(members.iter().map(|(k, v)| (k.text.clone(), v.to_json())).collect())
+            }
+        }
+    }
+
     /// What the node is, for messages.
     pub fn describe(&self) -> &'static str {
         match self.kind {

@@ -271,11 +271,12 @@ impl Asked<'_> {
     }
 
     fn check_call(&self, tool: &Arc<Tool>) -> Result<Box<Call>> {
-        let arguments = tool.arguments.check(&tool.name, self.params.arguments)?;
+        let text = tool.arguments.check(&tool.name, self.params.arguments)?;
+        let arguments = tool.arguments.entries(&text)?;
         if self.era.is_modern() {
             for mirrored in &tool.mirrored {
                 let raw = arguments.iter().find(|(n, _)| *n == *mirrored.argument);
-                let value = raw.map(|(_, raw)| crate::tool::style::read(raw)).transpose()?;
+                let value = raw.map(|(_, raw)| crate::tool::encode::read(raw)).transpose()?;
                 headers::check_parameter(self.facts.headers, &mirrored.header, value.as_ref())?;
             }
         }

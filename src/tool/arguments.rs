@@ -1,13 +1,15 @@
 //! The arguments of a call, checked before anything is sent.
 
+use super::adjust::{Standing, complete};
 use crate::fault::{Class, Fault, Result};
-use crate::jsonrpc::raw::{Entries, entries};
+use crate::jsonrpc::raw::{Entries, Raw, entries};
 use crate::jsonrpc::strict;
 use crate::problem::nearest;
 use crate::schema::Verdict;
 use crate::schema::validators::Lazy;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// What a tool takes.
 #[derive(Debug)]
@@ -16,14 +18,60 @@ pub struct Arguments {
     /// All names, in their order.
     pub names: Vec<Box<str>>,
     pub required: Vec<Box<str>>,
+    /// Arguments whose type is beyond doubt, for values given as text.
+    pub scalars: Vec<(Box<str>, Scalar)>,
+    /// Values that the configuration gives.
+    pub standing: Vec<Standing>,
+}
+
+/// A type that text can be read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    Integer,
+    Number,
+    Boolean,
+}
+
+/// The arguments of a schema that are numbers or booleans and nothing else.
+pub fn scalars(schema: &Value, coerce: bool) -> Vec<(Box<str>, Scalar)> {
+    let properties = schema.get("properties").and_then(Value::as_object).filter(|_| coerce);
+    let scalar = |s: &Value| match s.get("type").and_then(Value::as_str)? {
+        "integer" => Some(Scalar::Integer),
+        "number" => Some(Scalar::Number),
+        "boolean" => Some(Scalar::Boolean),
+        _ => None,
+    };
+    let all = properties.into_iter().flatten();
+    all.filter_map(|(name, s)| Some((name.as_str().into(), scalar(s)?))).collect()
+}
+
+impl Scalar {
+    /// The text as JSON, if it is one exactly.
+    fn read(self, text: &str) -> Option<&str> {
+        let good = match self {
+            Scalar::Boolean => matches!(text, "true" | "false"),
+            Scalar::Integer => {
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                !digits.is_empty()
+                    && digits.bytes().all(|b| b.is_ascii_digit())
+                    && (digits == "0" || !digits.starts_with('0'))
+            }
+            Scalar::Number => {
+                text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+                    && serde_json::from_str::<serde_json::Number>(text).is_ok()
+            }
+        };
+        good.then_some(text)
+    }
 }
 
 /// The longest message about one argument, in characters: a model pays for it.
 const MESSAGE_CHARS_MAX: usize = 600;
 
 impl Arguments {
-    /// Checks the arguments of one call; absent ones are an empty object.
-    pub fn check<'a>(&self, tool: &str, raw: Option<&'a RawValue>) -> Result<Entries<'a>> {
+    /// Checks the arguments of one call and gives their text; absent ones are an
+    /// empty object.
+    pub fn check<'a>(&self, tool: &str, raw: Option<&'a RawValue>) -> Result<Cow<'a, str>> {
         let text = match raw.map(RawValue::get) {
             None | Some("null") => "{}",
             Some(text) => text,
@@ -34,9 +82,45 @@ impl Arguments {
         let value = strict::parse(text, &strict::Limits::default()).map_err(|e| {
             Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}"))
         })?;
-        self.fits(tool, &value)?;
-        entries(text)
-            .map_err(|e| Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}")))
+        let Err(fault) = self.fits(tool, &value) else { return Ok(Cow::Borrowed(text)) };
+        // Only what does not fit as it is gets a second reading.
+        let Some(coerced) = self.coerced(text) else { return Err(fault) };
+        let value =
+            strict::parse(&coerced, &strict::Limits::default()).map_err(|_| fault.clone())?;
+        self.fits(tool, &value).map(|()| Cow::Owned(coerced))
+    }
+
+    /// The members of a checked text, with what the configuration adds.
+    pub fn entries<'a>(&'a self, text: &'a str) -> Result<Entries<'a>> {
+        let mut entries = entries(text).map_err(|e| {
+            Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}"))
+        })?;
+        complete(&self.standing, &mut entries);
+        Ok(entries)
+    }
+
+    /// The arguments with numbers and booleans that were given as text; `None`
+    /// where there are none.
+    fn coerced(&self, text: &str) -> Option<String> {
+        let entries = entries(text).ok()?;
+        let mut changed = false;
+        let mut out = String::with_capacity(text.len());
+        for (name, raw) in &entries {
+            out.push(if out.is_empty() { '{' } else { ',' });
+            out.push_str(&Value::from(name.as_ref()).to_string());
+            out.push(':');
+            let scalar = self.scalars.iter().find(|(n, _)| **n == **name);
+            let read = match (scalar, Raw::read(raw).ok()?) {
+                (Some((_, scalar)), Raw::String(text)) => {
+                    scalar.read(text.trim()).map(str::to_owned)
+                }
+                _ => None,
+            };
+            changed |= read.is_some();
+            out.push_str(read.as_deref().unwrap_or(raw.get()));
+        }
+        out.push('}');
+        changed.then_some(out)
     }
 
     fn fits(&self, tool: &str, value: &Value) -> Result<()> {
@@ -113,10 +197,15 @@ mod tests {
             schema: Arc::new(Validators::default()).add(schema.to_string().into()),
             names: ["isbn", "per_page", "genre"].map(Into::into).into(),
             required: vec!["isbn".into()],
+            scalars: scalars(&schema, true),
+            standing: Vec::new(),
         };
         for (text, want) in [
             (r#"{"isbn":"x","per_page":50}"#, &[][..]),
             (r#"{"isbn":"x","per_page":51}"#, &["/per_page", "51", "50", "maximum"]),
+            (r#"{"isbn":"x","per_page":"50"}"#, &[]),
+            (r#"{"isbn":"x","per_page":"51"}"#, &["/per_page", "maximum"]),
+            (r#"{"isbn":"x","per_page":"5x"}"#, &["/per_page", "type"]),
             (r#"{"isbn":7}"#, &["/isbn", "string", "type"]),
             (r#"{"isbn":"x","genre":"novle"}"#, &["/genre", "novel", "enum"]),
             (r#"{"isbm":"x"}"#, &["`isbm`", "Did you mean `isbn`?"]),
@@ -138,5 +227,23 @@ mod tests {
             }
         }
         assert!(arguments.check("t", None).is_err());
+    }
+
+    #[test]
+    fn text_is_read_as_a_number_only_where_it_is_one() {
+        for (scalar, text, want) in [
+            (Scalar::Integer, "7", true),
+            (Scalar::Integer, "-12345678901234567890", true),
+            (Scalar::Integer, "007", false),
+            (Scalar::Integer, "1.0", false),
+            (Scalar::Integer, "", false),
+            (Scalar::Number, "1.10", true),
+            (Scalar::Number, "1e3", true),
+            (Scalar::Number, "NaN", false),
+            (Scalar::Boolean, "true", true),
+            (Scalar::Boolean, "yes", false),
+        ] {
+            assert_eq!(scalar.read(text).is_some(), want, "{scalar:?} {text}");
+        }
     }
 }

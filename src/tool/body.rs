@@ -1,9 +1,9 @@
 //! The request body: which of its media types is sent, and how it is written.
 
+use super::encode::read;
 use super::form::{Fields, base64};
-use super::style::read;
 use crate::fault::{Class, Fault, Result};
-use crate::jsonrpc::raw::Raw;
+use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::{Body, Media};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -30,6 +30,39 @@ pub struct BodyPlan {
     pub content_type: HeaderValue,
     /// For the forms made of fields.
     pub fields: Fields,
+    /// The body's members are arguments of their own.
+    pub flat: Option<Flat>,
+}
+
+/// A body whose members stand beside the parameters.
+#[derive(Debug)]
+pub struct Flat {
+    pub members: Vec<Box<str>>,
+    /// The body is sent even when no member is given.
+    pub required: bool,
+}
+
+impl Flat {
+    /// The body as one object again, its members as they were written.
+    pub fn gather(&self, arguments: &Entries<'_>) -> Result<Option<Box<RawValue>>> {
+        let mut text = String::from("{");
+        for (name, raw) in arguments.iter().filter(|(n, _)| self.members.iter().any(|m| **m == **n))
+        {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&serde_json::Value::from(name.as_ref()).to_string());
+            text.push(':');
+            text.push_str(raw.get());
+        }
+        text.push('}');
+        if text.len() == 2 && !self.required {
+            return Ok(None);
+        }
+        RawValue::from_string(text).map(Some).map_err(|e| {
+            Fault::new(Class::Internal, "the body cannot be put together").log(e.to_string())
+        })
+    }
 }
 
 /// `application/json` and everything that is JSON by RFC 6839's `+json`.
@@ -189,6 +222,7 @@ mod tests {
                 form,
                 content_type: HeaderValue::from_static("x/y"),
                 fields: Fields::default(),
+                flat: None,
             };
             let raw: &RawValue = serde_json::from_str(json).unwrap();
             assert_eq!(

@@ -2,7 +2,9 @@
 
 use super::request::{PathPart, Plan};
 use super::select::Selection;
-use super::{Definition, Mirrored, Tool, answer, body, credential, describe, input, name, output};
+use super::{
+    Definition, Mirrored, Tool, adjust, answer, body, credential, describe, input, name, output,
+};
 use crate::config::{Api, Override};
 use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
@@ -132,7 +134,14 @@ struct Compiler<'c> {
 impl Compiler<'_> {
     fn tool(&mut self, o: &Operation<'_>, name: &str, over: &Override) -> Result<Tool, String> {
         let supplied = credential::supplied(self.document, o);
-        let mut input = input::compile(o, &self.document.library, &mut self.inputs, &supplied)?;
+        let mut input = input::compile(
+            o,
+            &self.document.library,
+            &mut self.inputs,
+            &supplied,
+            self.api.tools.flatten,
+        )?;
+        let standing = adjust::apply(&mut input.schema, over)?;
         let mirrored = mirror(&mut input.schema, over)?;
         let work = bounds::evaluations(&input.schema);
         if work > bounds::EVALUATIONS_MAX {
@@ -174,6 +183,8 @@ impl Compiler<'_> {
             hints,
             arguments: super::arguments::Arguments {
                 schema: self.validators.add(schema.into()),
+                scalars: super::arguments::scalars(&input.schema, self.api.tools.coerce),
+                standing,
                 names,
                 required,
             },

@@ -1,7 +1,8 @@
 //! Bodies made of named fields: `application/x-www-form-urlencoded` and
 //! `multipart/form-data`, by the media type's schema and `encoding`.
 
-use super::style::{Spelling, read};
+use super::encode::read;
+use super::style::Spelling;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::{Location, Style};

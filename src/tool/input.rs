@@ -1,11 +1,13 @@
 //! The input schema of a tool: one property for each parameter and one for the
 //! body.
 
-use super::body::{self, BodyForm, BodyPlan};
+use super::adjust;
+use super::body::{self, BodyForm, BodyPlan, Flat};
+use super::encode::Content;
 use super::form::Fields;
 use super::name::argument_names;
 use super::request::Binding;
-use super::style::{Content, Spelling};
+use super::style::Spelling;
 use crate::openapi::{Body, Location, Operation, Parameter};
 use crate::schema::{Converter, Library};
 use serde_json::{Map, Value, json};
@@ -23,6 +25,7 @@ pub fn compile(
     library: &Library,
     converter: &mut Converter<'_>,
     supplied: &[(Location, String)],
+    flatten: bool,
 ) -> Result<Input, String> {
     let mut parameters: Vec<&Parameter<'_>> = operation.parameters.iter().collect();
     parameters.sort_by_key(|p| p.location);
@@ -40,11 +43,7 @@ pub fn compile(
         if parameter.required {
             required.push(name.clone());
         }
-        bindings.push(Binding {
-            argument: name.into(),
-            required: parameter.required,
-            spelling: spelling(parameter),
-        });
+        bindings.push(Binding { argument: name.into(), spelling: spelling(parameter) });
     }
     let mut body = None;
     if let (Some(declared), Some(name)) = (&operation.body, body_name) {
@@ -54,14 +53,43 @@ pub fn compile(
         if form == BodyForm::Multipart && fields.has_files() {
             describe_files(&mut schema);
         }
-        properties.insert(name.clone(), schema);
-        if declared.required {
-            required.push(name.clone());
+        let mut flat = None;
+        let fielded = !matches!(form, BodyForm::Text | BodyForm::Binary);
+        let members = (flatten && fielded)
+            .then(|| adjust::flat(&schema, |r| converter.definition(r), &properties).cloned())
+            .flatten();
+        match members {
+            Some(members) => {
+                if declared.required {
+                    required.extend(flat_required(&schema, converter));
+                }
+                let names = members.keys().map(|k| k.as_str().into()).collect();
+                flat = Some(Flat { members: names, required: declared.required });
+                properties.extend(members);
+            }
+            None => {
+                properties.insert(name.clone(), schema);
+                if declared.required {
+                    required.push(name.clone());
+                }
+            }
         }
         let content_type = body::content_type(media.name)?;
-        body = Some(BodyPlan { argument: name.into(), form, content_type, fields });
+        body = Some(BodyPlan { argument: name.into(), form, content_type, fields, flat });
     }
     Ok(Input { schema: root(properties, required, converter), bindings, body })
+}
+
+/// The required members of a body that is flattened.
+fn flat_required(schema: &Value, converter: &Converter<'_>) -> Vec<String> {
+    let mut schema = schema;
+    while let Some(next) =
+        schema.get("$ref").and_then(Value::as_str).and_then(|r| converter.definition(r))
+    {
+        schema = next;
+    }
+    let list = schema.get("required").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Converter<'_>) -> Value {

@@ -2,12 +2,14 @@
 //! how the answer becomes a result. Everything that can be decided from the
 //! document is decided here, when a snapshot is built.
 
+mod adjust;
 pub mod answer;
 pub mod arguments;
 pub mod body;
 pub mod compile;
 pub mod credential;
 pub mod describe;
+pub mod encode;
 mod form;
 pub mod input;
 pub mod name;

@@ -5,7 +5,8 @@
 
 use super::body::BodyPlan;
 use super::credential::Credential;
-use super::style::{Spelling, read};
+use super::encode::read;
+use super::style::Spelling;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::Location;
@@ -56,7 +57,6 @@ pub fn is_idempotent(method: &Method) -> bool {
 #[derive(Debug)]
 pub struct Binding {
     pub argument: Box<str>,
-    pub required: bool,
     pub spelling: Spelling,
 }
 
@@ -164,6 +164,12 @@ impl Plan {
 
     fn body(&self, arguments: &Entries<'_>, seed: u64) -> Result<Option<(Bytes, HeaderValue)>> {
         let Some(plan) = &self.body else { return Ok(None) };
+        if let Some(members) = &plan.flat {
+            return match members.gather(arguments)? {
+                Some(body) => plan.write(&body, seed).map(Some),
+                None => Ok(None),
+            };
+        }
         match arguments.iter().find(|(name, _)| *name == *plan.argument) {
             Some((_, raw)) => plan.write(raw, seed).map(Some),
             None => Ok(None),

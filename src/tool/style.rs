@@ -1,12 +1,15 @@
 //! One parameter's value -> its text on the wire, by OpenAPI's `style` and
 //! `explode` (OpenAPI 3.1, "Style Values"; RFC 6570).
 
+use super::encode::{
+    Content, NOT_COOKIE, RESERVED_IN_PATH, RESERVED_KEPT, UNRESERVED, element, encode, encode_into,
+    for_each_text, join, read, start_pair, written_as,
+};
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
 use crate::openapi::{Location, Style};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::AsciiSet;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::fmt::Write;
 
 /// How a parameter is written: what remains of its declaration after load.
@@ -21,40 +24,6 @@ pub struct Spelling {
     /// The value is one text in this media type.
     pub content: Option<Content>,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    Json,
-    Text,
-    /// `application/x-www-form-urlencoded`.
-    UrlEncoded,
-}
-
-/// Everything but unreserved characters is encoded (RFC 3986 §2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// With `allowReserved`, what cannot change the query's structure stays.
-const RESERVED_KEPT: &AsciiSet = &UNRESERVED
-    .remove(b':')
-    .remove(b'/')
-    .remove(b'?')
-    .remove(b'@')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b',')
-    .remove(b';');
-
-/// The same for a path, in which `/` and `?` would change the structure.
-const RESERVED_IN_PATH: &AsciiSet =
-    &RESERVED_KEPT.add(b'/').add(b'?').remove(b'&').remove(b'+').remove(b'=');
-
-/// Outside the cookie-octets (RFC 6265 §4.1.1), and `%` itself.
-const NOT_COOKIE: &AsciiSet =
-    &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
 /// The value of a parameter, one level read.
 type Value<'a> = Raw<'a>;
@@ -348,112 +317,6 @@ impl Spelling {
             format!("the {} parameter `{}` {why}", self.location.name(), self.name),
         )
     }
-}
-
-fn join(
-    value: &Value<'_>,
-    between: &str,
-    pair: &str,
-    write: &mut dyn FnMut(&str, &mut String),
-    out: &mut String,
-) -> Result<()> {
-    match value {
-        Raw::Array(items) => {
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push_str(between);
-                }
-                write(&element(item)?, out);
-            }
-        }
-        Raw::Object(members) => {
-            for (i, (name, item)) in members.iter().enumerate() {
-                if i > 0 {
-                    out.push_str(between);
-                }
-                write(name, out);
-                out.push_str(pair);
-                write(&element(item)?, out);
-            }
-        }
-        scalar => write(scalar.scalar().unwrap_or_default(), out),
-    }
-    Ok(())
-}
-
-/// Every text that would stand in the wire form of a value.
-fn for_each_text(value: &Value<'_>, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-    match value {
-        Raw::Array(items) => items.iter().try_for_each(|item| check(&element(item)?)),
-        Raw::Object(members) => members.iter().try_for_each(|(name, item)| {
-            check(name)?;
-            check(&element(item)?)
-        }),
-        scalar => check(scalar.scalar().unwrap_or_default()),
-    }
-}
-
-/// An element of a list or object as one text; a nested list or object, for
-/// which OpenAPI defines no form, as its JSON.
-fn element(raw: &RawValue) -> Result<Cow<'_, str>> {
-    Ok(match read(raw)? {
-        Raw::String(s) => s,
-        Raw::Null => Cow::Borrowed(""),
-        _ => Cow::Borrowed(raw.get()),
-    })
-}
-
-pub fn read(raw: &RawValue) -> Result<Raw<'_>> {
-    Raw::read(raw).map_err(|e| Fault::new(Class::InvalidArguments, format!("an argument: {e}")))
-}
-
-fn written_as<'v>(content: Content, value: &'v Value<'_>) -> Result<Cow<'v, str>> {
-    match (content, value) {
-        (Content::Text, value) if value.scalar().is_some() => {
-            Ok(Cow::Borrowed(value.scalar().unwrap_or_default()))
-        }
-        (_, value) => json_text(value).map(Cow::Owned),
-    }
-}
-
-/// A value as JSON again.
-fn json_text(value: &Value<'_>) -> Result<String> {
-    let text = match value {
-        Raw::Null => Ok("null".to_owned()),
-        Raw::Bool(b) => Ok(b.to_string()),
-        Raw::Number(n) => Ok((*n).to_owned()),
-        Raw::String(s) => serde_json::to_string(s),
-        Raw::Array(items) => serde_json::to_string(items),
-        Raw::Object(members) => {
-            struct Members<'a, 'b>(&'b [(Cow<'a, str>, &'a RawValue)]);
-            impl serde::Serialize for Members<'_, '_> {
-                fn serialize<S: serde::Serializer>(
-                    &self,
-                    s: S,
-                ) -> std::result::Result<S::Ok, S::Error> {
-                    s.collect_map(self.0.iter().map(|(k, v)| (k, v)))
-                }
-            }
-            serde_json::to_string(&Members(members))
-        }
-    };
-    text.map_err(|e| {
-        Fault::new(Class::Internal, "an argument cannot be written").log(e.to_string())
-    })
-}
-
-fn start_pair(out: &mut String) {
-    if !out.is_empty() && !out.ends_with(['?', '&']) {
-        out.push('&');
-    }
-}
-
-fn encode<'t>(text: &'t str, set: &'static AsciiSet) -> Cow<'t, str> {
-    utf8_percent_encode(text, set).into()
-}
-
-fn encode_into(out: &mut String, text: &str, set: &'static AsciiSet) {
-    out.extend(utf8_percent_encode(text, set));
 }
 
 #[cfg(test)]
