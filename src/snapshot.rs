@@ -10,7 +10,7 @@ use crate::policy::origin::OriginPolicy;
 use crate::problem::{Place, Problem};
 use crate::schema::Validators;
 use crate::tool::Tool;
-use crate::tool::compile::{Upstreams, compile};
+use crate::tool::compile::{Place as Placed, Upstreams, compile};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -218,7 +218,7 @@ struct Places<'a> {
 }
 
 impl Upstreams for Places<'_> {
-    fn place(&mut self, document_url: Option<&str>) -> Result<(usize, String), String> {
+    fn place(&mut self, document_url: Option<&str>) -> Result<Placed, String> {
         let configured: Vec<&str> = self.api.upstream.urls.iter().map(String::as_str).collect();
         let urls = match (configured.is_empty(), document_url) {
             (false, _) => configured,
@@ -238,6 +238,7 @@ impl Upstreams for Places<'_> {
             }
             endpoints.push(endpoint);
         }
+        let authorities = endpoints.iter().map(|e| e.authority.as_str().into()).collect();
         let known =
             self.upstreams.iter().position(|u| u.api == self.api.name && u.endpoints == endpoints);
         let index = known.unwrap_or_else(|| {
@@ -248,7 +249,7 @@ impl Upstreams for Places<'_> {
             });
             self.upstreams.len() - 1
         });
-        Ok((index, base.unwrap_or_default()))
+        Ok(Placed { upstream: index, base_path: base.unwrap_or_default(), authorities })
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Api {
     pub headers: Vec<(String, String)>,
     /// Headers of the client's request that are passed on.
     pub forward_headers: Vec<String>,
+    /// Headers of an answer that a model is told.
+    pub tell_headers: Vec<String>,
     pub tools: ToolRules,
     pub output_schema: OutputSchema,
     pub limits: ApiLimits,
@@ -84,6 +86,10 @@ pub struct ApiLimits {
     pub stream: usize,
 }
 
+/// What leads on: where something new is, the next page, when to come again,
+/// what to send back when changing something.
+const TELL_HEADERS: [&str; 4] = ["location", "link", "retry-after", "etag"];
+
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_BYTES_MAX: usize = 8 << 20;
@@ -107,6 +113,7 @@ impl Api {
             auth: Vec::new(),
             headers: Vec::new(),
             forward_headers: Vec::new(),
+            tell_headers: TELL_HEADERS.map(str::to_owned).into(),
             tools: ToolRules::default(),
             output_schema: OutputSchema::Tolerant,
             limits: ApiLimits { response: RESPONSE_BYTES_MAX, stream: STREAM_BYTES_MAX },
@@ -146,6 +153,9 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     api.forward_headers = f.texts("forward_headers", r).unwrap_or_default();
     for header in &api.forward_headers {
         settable(header, node, r);
+    }
+    if let Some(headers) = f.texts("tell_headers", r) {
+        api.tell_headers = headers;
     }
     if let Some(node) = f.take("tools") {
         super::tools::read(node, &path, &mut api.tools, r);

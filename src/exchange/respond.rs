@@ -65,6 +65,11 @@ impl Call {
         if structured.is_none() && self.tool.has_output(self.era.is_modern()) {
             return Err(mismatch("the answer is not JSON, but the tool promises structure", body));
         }
+        let told = self.told(head);
+        if !told.is_empty() {
+            out.push(b',');
+            text_block(&told, &mut out);
+        }
         out.extend_from_slice(b"],\"isError\":false");
         if let Some(json) = structured {
             out.extend_from_slice(b",\"structuredContent\":");
@@ -102,6 +107,33 @@ impl Call {
                 Ok(Some(text))
             }
         }
+    }
+
+    /// Headers that help a model on, one a line. The API's own address is taken
+    /// out of them: it is nobody's business.
+    fn told(&self, head: &ResponseHead<'_>) -> String {
+        let limits = head.status == StatusCode::TOO_MANY_REQUESTS;
+        let mut lines: Vec<String> = Vec::new();
+        for (name, value) in head.headers {
+            let wanted = self.tool.told.contains(name)
+                || (limits
+                    && ["ratelimit", "x-ratelimit"].iter().any(|p| name.as_str().starts_with(p)));
+            if let (true, Ok(value)) = (wanted, value.to_str()) {
+                let value = self.without_origin(value);
+                lines.push(format!("{name}: {}", cut(&value, 1000)));
+            }
+        }
+        lines.join("\n")
+    }
+
+    fn without_origin(&self, value: &str) -> String {
+        let mut value = value.to_owned();
+        for scheme in ["https://", "http://"] {
+            for authority in &self.tool.authorities {
+                value = value.replace(&format!("{scheme}{authority}"), "");
+            }
+        }
+        value
     }
 
     /// Bytes as an embedded resource. Its URI names the api and the path, never
@@ -152,7 +184,11 @@ impl Call {
     /// what may help.
     fn error_status(&self, head: &ResponseHead<'_>, body: &[u8]) -> Rendered {
         let mut out = Vec::with_capacity(body.len().min(ERROR_BODY_BYTES_MAX) * 2 + 512);
-        let text = error_text(head, body);
+        let mut text = error_text(head, body);
+        let told = self.told(head);
+        if !told.is_empty() {
+            text = format!("{}\n{told}", text.trim_end());
+        }
         super::reply::error_result(&self.server, self.era, &self.id, &text, &mut out);
         Rendered { body: out, outcome: Outcome::ErrorStatus }
     }

@@ -22,6 +22,9 @@ pub struct Operation<'d> {
     pub parameters: Vec<Parameter<'d>>,
     pub body: Option<Body<'d>>,
     pub responses: Vec<Response<'d>>,
+    /// The operation and its path item as they stand, for extensions.
+    pub value: Option<&'d Value>,
+    pub path_item: Option<&'d Value>,
     pub base_url: Option<String>,
     pub security: Vec<super::security::Alternative>,
 }
@@ -97,6 +100,7 @@ pub fn operations<'d>(
 
 /// A path item and what its `$ref` adds; its own members win.
 struct PathItem<'d> {
+    value: &'d Value,
     own: &'d Map<String, Value>,
     referred: Option<&'d Map<String, Value>>,
 }
@@ -133,7 +137,7 @@ fn path_item<'d>(
         Some(_) => document.library.follow(item)?.as_object(),
         None => None,
     };
-    Ok(PathItem { own, referred })
+    Ok(PathItem { value: item, own, referred })
 }
 
 fn operation<'d>(
@@ -165,6 +169,8 @@ fn operation<'d>(
         parameters,
         body: value.get("requestBody").map(|b| body(document, b)).transpose()?.flatten(),
         responses: responses(document, value.get("responses"))?,
+        value: Some(value),
+        path_item: Some(item.value),
         base_url: super::server::base_url(document, [value.get("servers"), item.get("servers")]),
         security: super::security::alternatives(document, value),
     })

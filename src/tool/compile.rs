@@ -1,5 +1,6 @@
 //! A document and the rules of its api -> tools, and what was left out.
 
+use super::extension::Extension;
 use super::request::{PathPart, Plan};
 use super::select::Selection;
 use super::{
@@ -26,7 +27,14 @@ pub const OPERATIONS_MAX: usize = 100_000;
 /// Where operations of an api are sent: the index of an upstream for a base
 /// URL, and the URL's path. The snapshot knows which there are.
 pub trait Upstreams {
-    fn place(&mut self, document_url: Option<&str>) -> Result<(usize, String), String>;
+    fn place(&mut self, document_url: Option<&str>) -> Result<Place, String>;
+}
+
+/// An upstream, as a tool needs to know it.
+pub struct Place {
+    pub upstream: usize,
+    pub base_path: String,
+    pub authorities: Vec<Box<str>>,
 }
 
 /// What became of a document.
@@ -68,9 +76,16 @@ pub fn compile(
     };
     let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
     for (operation, name) in all.iter().zip(names) {
-        let over = overrides.find(operation, &name);
+        let mut over = overrides.find(operation, &name).clone();
+        if api.tools.extensions {
+            let extension = Extension::of(operation);
+            if extension.disabled {
+                continue;
+            }
+            over = extension.under(&over);
+        }
         let name = over.name.clone().unwrap_or(name);
-        match compiler.tool(operation, &name, over) {
+        match compiler.tool(operation, &name, &over) {
             Ok(tool) => {
                 if operation.id.is_some_and(|id| id != name) {
                     renamed.push((operation.id.unwrap_or_default().to_owned(), name));
@@ -151,7 +166,7 @@ impl Compiler<'_> {
         if schema.len() > SCHEMA_BYTES_MAX {
             return Err(format!("the input schema has {} KiB", schema.len() >> 10));
         }
-        let (upstream, base_path) = self.upstreams.place(o.base_url.as_deref())?;
+        let place = self.upstreams.place(o.base_url.as_deref())?;
         let hints = describe::Hints::of(&o.method, &over.annotations);
         let description = describe::description(o, over);
         let title = describe::title(o, over);
@@ -166,12 +181,12 @@ impl Compiler<'_> {
         let required = texts(&input.schema, "/required");
         let request = Plan {
             method: o.method.clone(),
-            path: path_parts(&base_path, o.template, &input.bindings)?,
+            path: path_parts(&place.base_path, o.template, &input.bindings)?,
             fixed_query: o.fixed_query.into(),
             accept: accept(o, self.api)?,
             headers: headers(self.api)?,
             credential: credential::compile(self.document, o, &self.api.auth)?,
-            forwarded: forwarded(self.api),
+            forwarded: header_names(&self.api.forward_headers),
             bindings: input.bindings,
             body: input.body,
         };
@@ -193,11 +208,13 @@ impl Compiler<'_> {
             answer: answer::way(o, over),
             result: over.result,
             requires: over.requires.iter().map(|c| c.as_str().into()).collect(),
+            told: header_names(&self.api.tell_headers),
             mirrored,
             timeout: over.timeout.unwrap_or(self.api.upstream.timeout),
             response_bytes_max: self.api.limits.response,
             stream_bytes_max: self.api.limits.stream,
-            upstream,
+            upstream: place.upstream,
+            authorities: place.authorities,
             figures: ToolFigures::new(&self.api.name, name),
         })
     }
@@ -331,8 +348,8 @@ fn headers(api: &Api) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     Ok(map.iter().map(|(n, v)| (n.clone(), v.clone())).collect())
 }
 
-fn forwarded(api: &Api) -> Vec<HeaderName> {
-    api.forward_headers.iter().filter_map(|n| HeaderName::from_bytes(n.as_bytes()).ok()).collect()
+fn header_names(names: &[String]) -> Vec<HeaderName> {
+    names.iter().filter_map(|n| HeaderName::from_bytes(n.as_bytes()).ok()).collect()
 }
 
 fn keys(schema: &Value, pointer: &str) -> Vec<Box<str>> {

@@ -10,6 +10,7 @@ pub mod compile;
 pub mod credential;
 pub mod describe;
 pub mod encode;
+mod extension;
 mod form;
 pub mod input;
 pub mod name;
@@ -42,6 +43,8 @@ pub struct Tool {
     pub result: ResultAs,
     /// Capabilities a client must declare.
     pub requires: Vec<Box<str>>,
+    /// Headers of an answer that a model is told.
+    pub told: Vec<http::HeaderName>,
     /// Arguments that clients mirror into headers.
     pub mirrored: Vec<Mirrored>,
     /// The whole call.
@@ -51,6 +54,8 @@ pub struct Tool {
     pub stream_bytes_max: usize,
     /// Index into the snapshot's upstreams.
     pub upstream: usize,
+    /// The upstream's authorities, which no result may name.
+    pub authorities: Vec<Box<str>>,
     pub figures: ToolFigures,
 }
 

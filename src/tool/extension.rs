@@ -1,0 +1,145 @@
+//! What a document says of tools in extensions: `x-mcp`, `x-speakeasy-mcp`,
+//! `x-openai-isConsequential` and `x-internal`. Heeded only where the operator
+//! allows it: a document is not policy. The configuration wins over it.
+
+use crate::config::{Annotations, Override, ResultAs};
+use crate::openapi::Operation;
+use serde_json::Value;
+
+/// The extensions of one operation.
+#[derive(Debug, Default, PartialEq)]
+pub struct Extension {
+    /// Said to be no tool.
+    pub disabled: bool,
+    name: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    read_only: Option<bool>,
+    destructive: Option<bool>,
+    idempotent: Option<bool>,
+    open_world: Option<bool>,
+    passthrough: bool,
+}
+
+impl Extension {
+    /// Of the path item first, then of the operation, which wins.
+    pub fn of(operation: &Operation<'_>) -> Extension {
+        let mut out = Extension::default();
+        for value in [operation.path_item, operation.value].into_iter().flatten() {
+            out.disabled |= value.get("x-internal") == Some(&Value::Bool(true));
+            match value.get("x-mcp") {
+                Some(Value::Bool(enabled)) => out.disabled = !enabled,
+                Some(object @ Value::Object(_)) => out.take(object),
+                _ => {}
+            }
+            if let Some(object) = value.get("x-speakeasy-mcp") {
+                out.disabled |= object.get("disabled") == Some(&Value::Bool(true));
+                out.take(object);
+            }
+            if value.get("x-openai-isConsequential") == Some(&Value::Bool(false)) {
+                out.destructive = out.destructive.or(Some(false));
+            }
+        }
+        out
+    }
+
+    fn take(&mut self, object: &Value) {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
+        let hint =
+            |key: &str| object.pointer(&format!("/annotations/{key}")).and_then(Value::as_bool);
+        if let Some(enabled) = object.get("enabled").and_then(Value::as_bool) {
+            self.disabled = !enabled;
+        }
+        for (slot, key) in [
+            (&mut self.name, "name"),
+            (&mut self.title, "title"),
+            (&mut self.description, "description"),
+        ] {
+            *slot = text(key).or(slot.take());
+        }
+        for (slot, key) in [
+            (&mut self.read_only, "readOnlyHint"),
+            (&mut self.destructive, "destructiveHint"),
+            (&mut self.idempotent, "idempotentHint"),
+            (&mut self.open_world, "openWorldHint"),
+        ] {
+            *slot = hint(key).or(*slot);
+        }
+        self.passthrough |= text("result").as_deref() == Some("passthrough");
+    }
+
+    /// The override of an operation: the configuration's, completed by this.
+    pub fn under(self, over: &Override) -> Override {
+        let legal = self.name.filter(|n| crate::config::is_tool_name(n));
+        let a = &over.annotations;
+        Override {
+            name: over.name.clone().or(legal),
+            title: over.title.clone().or(self.title),
+            description: over.description.clone().or(self.description),
+            annotations: Annotations {
+                read_only: a.read_only.or(self.read_only),
+                destructive: a.destructive.or(self.destructive),
+                idempotent: a.idempotent.or(self.idempotent),
+                open_world: a.open_world.or(self.open_world),
+            },
+            result: match (over.result, self.passthrough) {
+                (ResultAs::Content, true) => ResultAs::Passthrough,
+                (result, _) => result,
+            },
+            ..over.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::USUAL_METHODS;
+    use crate::openapi::{Document, operation::operations};
+    use serde_json::json;
+
+    fn of(path: Value, operation: Value) -> Extension {
+        let mut item = path;
+        item["get"] = operation;
+        let root = json!({"openapi": "3.1.0", "paths": {"/a": item}});
+        let d = Document::new(root, None).unwrap();
+        let (good, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
+        Extension::of(&good[0])
+    }
+
+    #[test]
+    fn who_is_disabled() {
+        for (path, operation, want) in [
+            (json!({}), json!({}), false),
+            (json!({}), json!({"x-mcp": false}), true),
+            (json!({"x-mcp": false}), json!({}), true),
+            (json!({"x-mcp": false}), json!({"x-mcp": true}), false),
+            (json!({}), json!({"x-mcp": {"enabled": false}}), true),
+            (json!({}), json!({"x-speakeasy-mcp": {"disabled": true}}), true),
+            (json!({}), json!({"x-internal": true}), true),
+            (json!({}), json!({"x-mcp": "yes"}), false),
+        ] {
+            assert_eq!(of(path.clone(), operation.clone()).disabled, want, "{path} {operation}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_wins() {
+        let extension = of(
+            json!({}),
+            json!({"x-mcp": {"name": "from_doc", "title": "T", "annotations": {"destructiveHint": false}, "result": "passthrough"}}),
+        );
+        let over = Override { name: Some("from_conf".into()), ..Override::default() };
+        let merged = extension.under(&over);
+        assert_eq!(
+            (merged.name.as_deref(), merged.title.as_deref()),
+            (Some("from_conf"), Some("T"))
+        );
+        assert_eq!(
+            (merged.annotations.destructive, merged.result),
+            (Some(false), ResultAs::Passthrough)
+        );
+        let illegal = of(json!({}), json!({"x-mcp": {"name": "a b"}}));
+        assert_eq!(illegal.under(&Override::default()).name, None);
+    }
+}
