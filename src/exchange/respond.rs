@@ -118,6 +118,10 @@ impl Call {
             let wanted = self.tool.told.contains(name)
                 || (limits
                     && ["ratelimit", "x-ratelimit"].iter().any(|p| name.as_str().starts_with(p)));
+            // Where a redirect leads is told by its origin only, in the advice.
+            if head.status.is_redirection() && name == header::LOCATION {
+                continue;
+            }
             if let (true, Ok(value)) = (wanted, value.to_str()) {
                 let value = self.without_origin(value);
                 lines.push(format!("{name}: {}", cut(&value, 1000)));
