@@ -125,7 +125,7 @@ impl Builder<'_> {
         if tools.is_empty() {
             let place = Place::file(format!("server {}", config.name));
             let problem = Problem::error(place, "no tool is left: clients would find nothing")
-                .hint("look at `drawbridge check` for the operations that were left out and why");
+                .hint("see which operations the document has, and what `tools` leaves out");
             self.problems.push(problem);
         }
         let identity = self.identity(config);
@@ -184,11 +184,18 @@ impl Builder<'_> {
         };
         let mut places = Places { api: config, upstreams: &mut self.upstreams };
         let compiled = compile(document, config, prefix, &mut places, &self.validators);
+        for why in crate::tool::credential::check(document, &config.auth) {
+            let hint = "to send it with every call all the same, give `header` beside `value`";
+            self.problems
+                .push(Problem::error(Place::file(format!("api {api} auth")), why).hint(hint));
+        }
         for name in &compiled.unused_overrides {
             let place = Place::file(format!("api {api}"));
             let known = compiled.tools.iter().map(|t| &*t.name);
-            let mut problem =
-                Problem::warning(place, format!("`override` names `{name}`, which is no tool"));
+            let mut problem = Problem::warning(
+                place,
+                format!("`override` names `{name}`, which is no tool here"),
+            );
             problem.hint =
                 crate::problem::nearest(name, known).map(|n| format!("did you mean `{n}`?"));
             self.problems.push(problem);

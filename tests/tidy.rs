@@ -245,6 +245,7 @@ fn every_fault_metric_and_configuration_key_is_in_the_docs() {
         ".text_map(",
         ".boolean(",
         ".duration(",
+        ".duration_or_zero(",
         ".bytes(",
         ".address(",
         ".path(",

@@ -35,7 +35,10 @@ pub fn run(args: &Args) -> Exit {
 fn explain(args: &Args, snapshot: &Snapshot, server: &Server) -> Exit {
     let Some(tool) = server.tool(&args.tool) else {
         let near = crate::problem::nearest(&args.tool, server.tools.iter().map(|t| &*t.name));
-        let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+        let hint = match near {
+            Some(near) => format!("; did you mean {near}?"),
+            None => "; `drawbridge tools` lists them".to_owned(),
+        };
         complain(&format!("there is no tool `{}`{hint}", args.tool));
         return Exit::Usage;
     };
@@ -47,7 +50,8 @@ fn explain(args: &Args, snapshot: &Snapshot, server: &Server) -> Exit {
         }
     };
     let request = tool.arguments.check(&tool.name, Some(raw)).and_then(|text| {
-        let arguments = tool.arguments.entries(&text)?;
+        let mut arguments = tool.arguments.entries(&text)?;
+        tool.arguments.complete(&mut arguments);
         tool.request.build(&arguments, &HeaderMap::new(), 0)
     });
     match (request, endpoint(snapshot, tool)) {

@@ -22,11 +22,21 @@ pub struct Args {
 #[derive(clap::Args)]
 pub struct Addresses {
     /// The MCP listener [default: 127.0.0.1:8080]; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The admin listener: /livez /readyz /status /metrics.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub admin: Option<SocketAddr>,
+}
+
+/// An address and a port; `localhost` is the loopback address.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    numeric
+        .as_deref()
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "give an address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
 pub fn run(args: &Args) -> Exit {

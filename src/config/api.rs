@@ -69,6 +69,11 @@ pub enum Auth {
         username: String,
         password: Secret,
     },
+    /// A header of this name with every call, whatever the document says.
+    Header {
+        header: String,
+        value: Secret,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,16 +270,20 @@ fn auth(node: &Node, path: &str, r: &mut Reader<'_>) -> Vec<(String, Auth)> {
             continue;
         };
         let value = f.secret("value", r);
+        let header = f.text("header", r);
         let username = f.text("username", r);
         let password = f.secret("password", r);
-        match (value, username, password) {
-            (Some(value), None, None) => out.push((key.text.clone(), Auth::Value(value))),
-            (None, Some(username), Some(password)) => {
+        match (value, header, username, password) {
+            (Some(value), None, None, None) => out.push((key.text.clone(), Auth::Value(value))),
+            (Some(value), Some(header), None, None) => {
+                out.push((key.text.clone(), Auth::Header { header, value }));
+            }
+            (None, None, Some(username), Some(password)) => {
                 out.push((key.text.clone(), Auth::Basic { username, password }));
             }
             _ if r.has_problems() => {}
             _ => {
-                let hint = "give `value`, or `username` and `password`";
+                let hint = "give `value`, or `header` and `value`, or `username` and `password`";
                 r.error(
                     node.place,
                     format!("`{path}.auth.{}` is incomplete", key.text),

@@ -162,7 +162,7 @@ fn resolve(root: &tree::Node, r: &mut Reader<'_>) -> Option<Config> {
     if let Some(node) = f.take("shutdown")
         && let Some(mut s) = Fields::of(node, "shutdown", r)
     {
-        if let Some(d) = s.duration("grace", r) {
+        if let Some(d) = s.duration_or_zero("grace", r) {
             config.grace = d;
         }
         s.finish(r);
@@ -195,6 +195,10 @@ fn resolve(root: &tree::Node, r: &mut Reader<'_>) -> Option<Config> {
 fn log(node: &tree::Node, log: &mut Log, r: &mut Reader<'_>) {
     let Some(mut f) = Fields::of(node, "log", r) else { return };
     if let Some(level) = f.text("level", r) {
+        if let Err(e) = tracing_subscriber::EnvFilter::try_new(&level) {
+            let hint = "such as info, or warn,drawbridge=debug";
+            r.error(node.place, format!("`log.level` cannot be read: {e}"), Some(hint));
+        }
         log.filter = level;
     }
     if let Some(format) = f.choice("format", &[("text", false), ("json", true)], r) {

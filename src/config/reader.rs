@@ -215,7 +215,12 @@ impl<'n> Fields<'n> {
     }
 
     pub fn duration(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
-        self.unit(key, "a time such as 500ms, 10s or 5m", units::duration, r)
+        let positive = |text: &str| units::duration(text).filter(|d| !d.is_zero());
+        self.unit(key, "a time above zero such as 500ms, 10s or 5m", positive, r)
+    }
+
+    pub fn duration_or_zero(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
+        self.unit(key, "a time such as 0s, 10s or 5m", units::duration, r)
     }
 
     pub fn bytes(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<usize> {
@@ -226,11 +231,11 @@ impl<'n> Fields<'n> {
         &mut self,
         key: &'static str,
         want: &str,
-        parse: fn(&str) -> Option<T>,
+        parse: impl Fn(&str) -> Option<T>,
         r: &mut Reader<'_>,
     ) -> Option<T> {
         let node = self.take(key)?;
-        let parsed = node.as_text().and_then(parse);
+        let parsed = node.as_text().and_then(&parse);
         if parsed.is_none() {
             r.error(node.place, format!("`{}` must be {want}", self.name(key)), None);
         }

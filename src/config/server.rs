@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::reader::{Fields, Reader};
+use super::tools::is_tool_name;
 use super::tree::Node;
 use crate::problem::nearest;
 use std::time::Duration;
@@ -101,7 +102,7 @@ fn read(name: &str, node: &Node, apis: &[Api], r: &mut Reader<'_>) -> Option<Ser
     if let Some(n) = f.integer("page_size", 1..=10_000, r) {
         server.page_size = n;
     }
-    if let Some(d) = f.duration("cache_ttl", r) {
+    if let Some(d) = f.duration_or_zero("cache_ttl", r) {
         server.cache_ttl = d;
     }
     if let Some(node) = f.take("limits")
@@ -142,6 +143,10 @@ fn sources(
             s.require("api", r);
         }
         let prefix = s.text("prefix", r);
+        if let Some(prefix) = prefix.as_deref().filter(|p| !is_tool_name(p)) {
+            let message = format!("the prefix `{prefix}` must be 1 to 64 of A-Z a-z 0-9 _ -");
+            r.error(item.place, message, None);
+        }
         s.finish(r);
         let Some(api) = api else { continue };
         if !apis.iter().any(|a| a.name == api) {

@@ -153,6 +153,10 @@ pub fn read(node: &Node, path: &str, rules: &mut ToolRules, r: &mut Reader<'_>) 
         }
     }
     if let Some(node) = f.take("override") {
+        if node.as_map().is_none() {
+            let message = format!("`{path}.override` must be a map by tool or operation");
+            r.error(node.place, message, None);
+        }
         for (key, node) in node.as_map().unwrap_or_default() {
             if let Some(o) = override_(node, &format!("{path}.override.{}", key.text), r) {
                 rules.overrides.push((key.text.clone(), o));

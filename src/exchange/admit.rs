@@ -116,7 +116,9 @@ fn get(server: &Server, facts: &Facts<'_>) -> Result<()> {
 
 pub const EVENT_STREAM: &str = "text/event-stream";
 
-/// Whether an `Accept` header takes a media type. No header takes all.
+/// Whether an `Accept` header takes a media type. No header takes all but event
+/// streams, which must be named: `*/*` is what says a client that never heard of
+/// them.
 pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let mut values = headers.get_all(header::ACCEPT).iter().peekable();
     if values.peek().is_none() {
@@ -125,8 +127,9 @@ pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let kind = media.split('/').next().unwrap_or_default();
     values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).any(|range| {
         let range = range.split(';').next().unwrap_or_default().trim();
+        let any = media != EVENT_STREAM;
         range.eq_ignore_ascii_case(media)
-            || range == "*/*"
+            || (any && range == "*/*")
             || range.strip_suffix("/*").is_some_and(|k| k.eq_ignore_ascii_case(kind))
     })
 }

@@ -272,7 +272,7 @@ impl Asked<'_> {
 
     fn check_call(&self, tool: &Arc<Tool>) -> Result<Box<Call>> {
         let text = tool.arguments.check(&tool.name, self.params.arguments)?;
-        let arguments = tool.arguments.entries(&text)?;
+        let mut arguments = tool.arguments.entries(&text)?;
         if self.era.is_modern() {
             for mirrored in &tool.mirrored {
                 let raw = arguments.iter().find(|(n, _)| *n == *mirrored.argument);
@@ -280,6 +280,8 @@ impl Asked<'_> {
                 headers::check_parameter(self.facts.headers, &mirrored.header, value.as_ref())?;
             }
         }
+        // What the configuration adds is not the client's to mirror.
+        tool.arguments.complete(&mut arguments);
         let request = tool.request.build(&arguments, self.facts.headers, self.facts.request_id)?;
         Ok(Box::new(Call {
             server: self.server.clone(),

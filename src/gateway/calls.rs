@@ -98,7 +98,7 @@ pub(super) fn told(call: &Call, fault: &Fault) -> Rendered {
         tool = &*call.tool.name,
         class = fault.class.name(),
         "{}",
-        fault.detail.as_deref().unwrap_or_default()
+        fault.detail.as_deref().unwrap_or(&fault.message)
     );
     call.fail(fault)
 }

@@ -199,8 +199,9 @@ async fn send(
     peer: &Peer,
     call: &Call,
 ) -> PingoraResult<Box<ResponseHeader>> {
-    session.set_read_timeout(peer.peer.options.read_timeout);
-    session.set_write_timeout(peer.peer.options.write_timeout);
+    // The tool's own time may be longer than its api's.
+    session.set_read_timeout(Some(call.tool.timeout));
+    session.set_write_timeout(Some(call.tool.timeout));
     let mut header = request_header(call, peer)?;
     let body = call.request.body.as_ref();
     metrics().upstream_request_bytes.inc_by(body.map_or(0, |b| b.len() as u64));

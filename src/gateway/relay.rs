@@ -97,7 +97,12 @@ impl Relay {
         let peers = &self.loaded.peers[self.call.tool.upstream];
         self.peer = peers.pick_index();
         match self.picked() {
-            Some(peer) => Ok(Box::new(peer.peer.clone())),
+            Some(peer) => {
+                let mut peer = Box::new(peer.peer.clone());
+                peer.options.read_timeout = Some(self.call.tool.timeout);
+                peer.options.write_timeout = Some(self.call.tool.timeout);
+                Ok(peer)
+            }
             None => Error::e_explain(ErrorType::ConnectNoRoute, "no upstream address"),
         }
     }

@@ -39,7 +39,7 @@ pub async fn run(
             gone = session.as_downstream_mut().read_body_or_idle(true) => {
                 // Nothing more may come on this request: whatever this is, the
                 // client is done with the stream.
-                gone?;
+                gone.map_err(pingora::prelude::Error::into_down)?;
                 return Ok(());
             }
             _ = changes.changed() => {

@@ -107,9 +107,23 @@ impl Compiled {
         validator.validate(value).map_err(|e| Verdict {
             pointer: e.instance_path().to_string(),
             rule: e.kind().keyword().to_owned(),
-            message: e.to_string(),
+            message: words(&e),
         })
     }
+}
+
+/// The error in words; an enumeration names all it allows, within reason.
+fn words(e: &jsonschema::ValidationError<'_>) -> String {
+    const OPTIONS_MAX: usize = 30;
+    if let jsonschema::error::ValidationErrorKind::Enum { options } = e.kind()
+        && let Some(all) = options.as_array()
+    {
+        let shown: Vec<String> = all.iter().take(OPTIONS_MAX).map(Value::to_string).collect();
+        let more = if all.len() > OPTIONS_MAX { ", …" } else { "" };
+        let value: String = e.instance().to_string().chars().take(100).collect();
+        return format!("{value} is not one of {}{more}", shown.join(", "));
+    }
+    e.to_string()
 }
 
 impl std::fmt::Debug for Lazy {
@@ -130,6 +144,14 @@ fn compile(schema: &[u8]) -> Option<Validator> {
                 .inspect_err(|e| tracing::warn!("a schema does not compile: {first}; then {e}"))
                 .ok()
         }
+    }
+}
+
+/// Whether a value fits a schema. Compiles it each time: for use at load.
+pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+    match build(schema) {
+        Ok(validator) => validator.validate(value).map_err(|e| e.to_string()),
+        Err(_) => Ok(()),
     }
 }
 

@@ -24,6 +24,7 @@ pub fn apply(schema: &mut Value, over: &Override) -> Result<Vec<Standing>, Strin
         }
         let value = rule.set.as_ref().or(rule.default.as_ref());
         if let Some(value) = value {
+            fits(schema, argument, value)?;
             let value = to_raw_value(value).map_err(|e| format!("`arguments.{argument}`: {e}"))?;
             standing.push(Standing { argument: argument.as_str().into(), value });
             forget(schema, "required", argument);
@@ -43,6 +44,19 @@ pub fn complete<'a>(standing: &'a [Standing], entries: &mut Entries<'a>) {
             entries.push((Cow::Borrowed(&s.argument), &s.value));
         }
     }
+}
+
+/// A value that the schema refuses would make every call fail.
+fn fits(schema: &Value, argument: &str, value: &Value) -> Result<(), String> {
+    let mut one = Map::new();
+    for key in ["properties", "$defs"] {
+        if let Some(part) = schema.get(key) {
+            one.insert(key.to_owned(), part.clone());
+        }
+    }
+    let call = json!({ argument: value });
+    crate::schema::validators::fits(&Value::Object(one), &call)
+        .map_err(|e| format!("the value given for `{argument}` does not fit: {e}"))
 }
 
 fn hide(schema: &mut Value, argument: &str) -> Result<(), String> {
@@ -161,6 +175,7 @@ mod tests {
         for (argument, rule, why) in [
             ("a", rule(true, None, None), "required"),
             ("zzz", rule(true, None, None), "no argument"),
+            ("b", rule(false, Some(json!("seven")), None), "does not fit"),
         ] {
             let over =
                 Override { arguments: vec![(argument.to_owned(), rule)], ..Override::default() };

@@ -90,13 +90,15 @@ impl Arguments {
         self.fits(tool, &value).map(|()| Cow::Owned(coerced))
     }
 
-    /// The members of a checked text, with what the configuration adds.
-    pub fn entries<'a>(&'a self, text: &'a str) -> Result<Entries<'a>> {
-        let mut entries = entries(text).map_err(|e| {
-            Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}"))
-        })?;
-        complete(&self.standing, &mut entries);
-        Ok(entries)
+    /// The members of a checked text.
+    pub fn entries<'a>(&self, text: &'a str) -> Result<Entries<'a>> {
+        entries(text)
+            .map_err(|e| Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}")))
+    }
+
+    /// Adds the values that the configuration gives.
+    pub fn complete<'a>(&'a self, entries: &mut Entries<'a>) {
+        complete(&self.standing, entries);
     }
 
     /// The arguments with numbers and booleans that were given as text; `None`

@@ -19,6 +19,8 @@ pub enum BodyForm {
     Multipart,
     /// A string as it is.
     Text,
+    /// XML as text, or its bytes in Base64.
+    Xml,
     /// Bytes, given in Base64.
     Binary,
 }
@@ -117,6 +119,7 @@ fn form(media: &str) -> BodyForm {
         "multipart/form-data" => BodyForm::Multipart,
         e if e.starts_with("text/") && !is_json(e) => BodyForm::Text,
         e if is_json(e) => BodyForm::Json,
+        e if e == "application/xml" || e.ends_with("+xml") => BodyForm::Xml,
         _ => BodyForm::Binary,
     }
 }
@@ -147,6 +150,16 @@ impl BodyPlan {
             BodyForm::Text => match read(argument)? {
                 Raw::String(text) => Bytes::from(text.into_owned()),
                 _ => Bytes::copy_from_slice(argument.get().as_bytes()),
+            },
+            BodyForm::Xml => match read(argument)? {
+                Raw::String(text) if text.trim_start().starts_with('<') => {
+                    Bytes::from(text.into_owned())
+                }
+                Raw::String(text) => match base64(&text) {
+                    Some(bytes) => Bytes::from(bytes),
+                    None => return Err(self.refused("is not XML")),
+                },
+                _ => return Err(self.refused("must be XML text")),
             },
             BodyForm::Binary => match read(argument)? {
                 Raw::String(text) => match base64(&text) {
@@ -213,6 +226,8 @@ mod tests {
             ),
             (BodyForm::UrlEncoded, "[1]", None),
             (BodyForm::Text, r#""a\nb""#, Some("a\nb")),
+            (BodyForm::Xml, r#""<a/>""#, Some("<a/>")),
+            (BodyForm::Xml, r#""plain words""#, None),
             (BodyForm::Binary, r#""aGk=""#, Some("hi")),
             (BodyForm::Binary, r#""aGk""#, Some("hi")),
             (BodyForm::Binary, r#""???""#, None),

@@ -6,7 +6,7 @@ use super::select::Selection;
 use super::{
     Definition, Mirrored, Tool, adjust, answer, body, credential, describe, input, name, output,
 };
-use crate::config::{Api, Override};
+use crate::config::{AnswerAs, Api, Override, ResultAs};
 use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
 use crate::openapi::{Document, Location, Operation, Skipped};
@@ -171,11 +171,13 @@ impl Compiler<'_> {
         let description = describe::description(o, over);
         let title = describe::title(o, over);
         let definition = definition(name, title, description, hints);
-        let output = match over.result {
-            crate::config::ResultAs::Content => {
+        let answer = answer::way(o, over);
+        // A structured result must be known whole.
+        let output = match (over.result, answer) {
+            (ResultAs::Content, AnswerAs::Whole) => {
                 output::compile(o, self.api.output_schema, &mut self.outputs, self.validators)
             }
-            crate::config::ResultAs::Passthrough => None,
+            _ => None,
         };
         let names = keys(&input.schema, "/properties");
         let required = texts(&input.schema, "/required");
@@ -205,7 +207,7 @@ impl Compiler<'_> {
             },
             request,
             output,
-            answer: answer::way(o, over),
+            answer,
             result: over.result,
             requires: over.requires.iter().map(|c| c.as_str().into()).collect(),
             told: header_names(&self.api.tell_headers),

@@ -38,6 +38,17 @@ pub fn supplied(document: &Document, operation: &Operation<'_>) -> Vec<(Location
         .collect()
 }
 
+/// What is wrong with the configured credentials of an api, all of it.
+pub fn check(document: &Document, auth: &[(String, Auth)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, auth) in auth.iter().filter(|(_, a)| !matches!(a, Auth::Header { .. })) {
+        if let Err(why) = add(&mut Credential::default(), name, scheme(document, name), auth) {
+            wrong.push(why);
+        }
+    }
+    wrong
+}
+
 /// The credential of the first alternative that is configured in full. None is
 /// configured: the call goes without, and the upstream decides; many documents
 /// declare security that a deployment behind the gateway does not ask for.
@@ -53,8 +64,13 @@ pub fn compile(
         .iter()
         .find(|schemes| !schemes.is_empty() && schemes.iter().all(|s| configured(s).is_some()));
     let mut credential = Credential::default();
+    for (name, auth) in auth {
+        if let Auth::Header { .. } = auth {
+            add(&mut credential, name, None, auth)?;
+        }
+    }
     for name in chosen.into_iter().flatten() {
-        if let Some(auth) = configured(name) {
+        if let Some(auth) = configured(name).filter(|a| !matches!(a, Auth::Header { .. })) {
             add(&mut credential, name, scheme(document, name), auth)?;
         }
     }
@@ -74,6 +90,10 @@ fn add(
         Ok::<_, String>(value)
     };
     match (scheme, auth) {
+        (_, Auth::Header { header, value }) => {
+            let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| unusable())?;
+            credential.headers.push((header, sensitive(value.reveal())?));
+        }
         (Some(Scheme::ApiKey { location, name: key }), Auth::Value(secret)) => {
             let pair = || {
                 let value = utf8_percent_encode(secret.reveal(), NON_ALPHANUMERIC);

@@ -54,7 +54,7 @@ pub fn compile(
             describe_files(&mut schema);
         }
         let mut flat = None;
-        let fielded = !matches!(form, BodyForm::Text | BodyForm::Binary);
+        let fielded = !matches!(form, BodyForm::Text | BodyForm::Xml | BodyForm::Binary);
         let members = (flatten && fielded)
             .then(|| adjust::flat(&schema, |r| converter.definition(r), &properties).cloned())
             .flatten();
@@ -136,7 +136,7 @@ fn body_schema(
     converter: &mut Converter<'_>,
 ) -> Result<Value, String> {
     let mut schema = match form {
-        BodyForm::Text => {
+        BodyForm::Text | BodyForm::Xml => {
             object(json!({"type": "string", "description": format!("The body, as {media}.")}))
         }
         BodyForm::Binary => object(json!({

@@ -84,8 +84,8 @@ fn fit(name: &str, identity: &str, force: bool) -> String {
     if name.len() <= TOOL_NAME_CHARS_MAX && !force {
         return name;
     }
-    let cut = name.len().min(TOOL_NAME_CHARS_MAX - SUFFIX_CHARS);
-    format!("{}_{}", name[..cut].trim_end_matches(['_', '-']), hash8(identity))
+    let cut = cut(&name, TOOL_NAME_CHARS_MAX - SUFFIX_CHARS);
+    format!("{}_{}", cut.trim_end_matches(['_', '-']), hash8(identity))
 }
 
 fn hash8(text: &str) -> String {
