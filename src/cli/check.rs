@@ -22,7 +22,7 @@ pub fn run(args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     if let Some(snapshot) = built.snapshot.take() {
-        gateway::load(snapshot, &mut built.problems);
+        gateway::load(snapshot, crate::config::Limits::default(), &mut built.problems);
     }
     let findings = !built.problems.is_empty();
     match args.json {

@@ -73,12 +73,17 @@ pub fn start(
         complain(&e);
         return Err(Exit::Usage);
     }
+    let fixed = gateway::fixed(&config);
     settle(&mut config, addresses)?;
+    if let Err(e) = gateway::check_tls(&config) {
+        complain(&e);
+        return Err(Exit::Findings);
+    }
     let listeners: Vec<SocketAddr> = config.listeners.iter().map(|l| l.address).collect();
     let session_key = session_key(&config)?;
     let built = reload::build(&origin, embedded, Some(&listeners), &session_key, 1);
     let mut problems = built.problems;
-    let loaded = built.snapshot.map(|s| gateway::load(s, &mut problems));
+    let loaded = built.snapshot.map(|s| gateway::load(s, config.limits.clone(), &mut problems));
     for report in built.reports.iter().filter(|r| !r.skipped.is_empty()) {
         tracing::warn!(
             "api {}: {} of {} operations are no tools; `drawbridge check` tells why",
@@ -91,7 +96,16 @@ pub fn start(
     match loaded.filter(|_| !problems.iter().any(Problem::is_error)) {
         Some(loaded) => {
             let live = Arc::new(Live::new(loaded));
-            Ok(Ready { config, origin, embedded, session_key, live, demo })
+            Ok(Ready {
+                config,
+                origin,
+                embedded,
+                session_key,
+                live,
+                demo,
+                files: built.files,
+                fixed,
+            })
         }
         None => Err(exit),
     }
@@ -132,6 +146,10 @@ pub fn banner(ready: &Ready) -> String {
             url(&ready.config, &server.path),
             read + write
         ));
+    }
+    for listener in ready.config.listeners.iter().skip(1) {
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
+        out.push_str(&format!("  also on      {scheme}://{}\n", listener.address));
     }
     if let Some(demo) = ready.demo {
         out.push_str(&format!("  Example API  http://{demo}   an online bookshop\n"));

@@ -139,7 +139,7 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     let mut f = Fields::of(node, path.as_str(), r)?;
     let mut api = Api::new(name, "");
     match f.text("openapi", r) {
-        Some(source) if is_url(&source) => api.openapi = source,
+        Some(source) if is_url(&source) || source.starts_with("demo:") => api.openapi = source,
         Some(source) => api.openapi = r.beside_file(&source).to_string_lossy().into_owned(),
         None => f.require("openapi", r),
     }

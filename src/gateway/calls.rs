@@ -16,7 +16,7 @@ impl Gateway {
         loaded: &Arc<Loaded>,
         call: Box<Call>,
     ) -> Result<()> {
-        let Some(_permit) = self.call_permit() else {
+        let Some(_permit) = self.call_permit(&loaded.limits) else {
             let reply = overloaded(&call);
             return self.send(session, ctx, reply).await;
         };

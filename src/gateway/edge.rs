@@ -2,8 +2,7 @@
 //! Pingora does not have (its own are for each read, so a byte now and then
 //! keeps a connection for ever).
 
-use super::Gateway;
-use crate::config::Limits;
+use super::{Gateway, Shared};
 use crate::observe::metrics;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
@@ -14,26 +13,24 @@ use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// Counts connections and refuses those over the limit.
 pub struct Edge {
     inner: Arc<Timed>,
-    connections: Arc<AtomicUsize>,
-    connections_max: usize,
+    shared: Arc<Shared>,
+    /// HTTP/2 without TLS: Pingora looks for its preface first, without a time.
+    h2c: bool,
 }
 
 impl Edge {
-    /// `connections` is shared by all listeners.
-    pub fn new(proxy: HttpProxy<Gateway>, limits: &Limits, connections: Arc<AtomicUsize>) -> Self {
-        let inner = Timed {
-            proxy: Arc::new(proxy),
-            header_timeout: limits.header_timeout,
-            idle_timeout: limits.idle_timeout,
-        };
-        Edge { inner: Arc::new(inner), connections, connections_max: limits.connections }
+    pub fn new(proxy: HttpProxy<Gateway>, shared: Arc<Shared>, h2c: bool) -> Self {
+        let inner = Timed { proxy: Arc::new(proxy), shared: shared.clone() };
+        Edge { inner: Arc::new(inner), shared, h2c }
     }
 }
+
+/// Bytes of the HTTP/2 preface (RFC 9113 §3.4).
+const PREFACE_BYTES: usize = 24;
 
 struct Open<'e>(&'e AtomicUsize);
 
@@ -46,13 +43,26 @@ impl Drop for Open<'_> {
 
 #[async_trait]
 impl ServerApp for Edge {
-    async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
-        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+    async fn process_new(
+        self: &Arc<Self>,
+        mut stream: Stream,
+        stop: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         metrics().connections_open.inc();
-        let _open = Open(&self.connections);
-        if before >= self.connections_max {
+        let _open = Open(&self.shared.connections);
+        let (max, header_timeout) = {
+            let loaded = self.shared.live.load();
+            (loaded.limits.connections, loaded.limits.header_timeout)
+        };
+        if before >= max {
             metrics().connections_refused.inc();
             return None;
+        }
+        if self.h2c {
+            let mut preface = [0; PREFACE_BYTES];
+            let seen = tokio::time::timeout(header_timeout, stream.try_peek(&mut preface));
+            seen.await.ok()?.ok()?;
         }
         self.inner.process_new(stream, stop).await
     }
@@ -65,8 +75,7 @@ impl ServerApp for Edge {
 /// Gives each request's header a deadline as a whole.
 struct Timed {
     proxy: Arc<HttpProxy<Gateway>>,
-    header_timeout: Duration,
-    idle_timeout: Duration,
+    shared: Arc<Shared>,
 }
 
 /// Travels with a request to tell that its header is complete.
@@ -93,7 +102,10 @@ impl HttpServerApp for Timed {
             return self.proxy.process_new_http(session, stop).await;
         }
         let reused = session.take_connection_user_context().is_some();
-        let limit = if reused { self.idle_timeout } else { self.header_timeout };
+        let limit = {
+            let loaded = self.shared.live.load();
+            if reused { loaded.limits.idle_timeout } else { loaded.limits.header_timeout }
+        };
         let seen = Arc::new(AtomicBool::new(false));
         session.set_connection_user_context(Some(Box::new(HeaderSeen(seen.clone()))));
         let mut request = std::pin::pin!(self.proxy.process_new_http(session, stop));

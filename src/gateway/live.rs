@@ -1,6 +1,7 @@
 //! The snapshot in use and its prebuilt peers, behind one atomic pointer.
 
 use super::peers::Peers;
+use crate::config::Limits;
 use crate::observe::metrics;
 use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 pub struct Loaded {
     pub snapshot: Snapshot,
     pub peers: Vec<Peers>,
+    pub limits: Limits,
 }
 
 /// What is in use now. Readers take no lock; a swap wakes open streams.

@@ -16,9 +16,8 @@ mod stream;
 
 pub use live::{Live, Loaded};
 pub use peers::load_peers;
-pub use serve::{Ready, load, run, settle};
+pub use serve::{Ready, check_tls, fixed, load, run, settle};
 
-use crate::config::Limits;
 use crate::exchange::{Admitted, Facts, LogLevels, Next, Record, Subscription};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
@@ -37,23 +36,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// One `ProxyHttp` for all listeners.
+/// The `ProxyHttp` of a listener.
 pub struct Gateway {
-    live: Arc<Live>,
     upstream: connector::Upstream,
-    limits: Limits,
+    shared: Arc<Shared>,
+}
+
+/// What all listeners share.
+pub struct Shared {
+    pub live: Arc<Live>,
     levels: LogLevels,
     calls: Arc<AtomicUsize>,
     streams: Arc<AtomicUsize>,
+    connections: AtomicUsize,
     next_id: AtomicU64,
     /// Set when the process is asked to end: answers then close connections.
-    draining: Arc<AtomicBool>,
+    pub draining: Arc<AtomicBool>,
+}
+
+impl Shared {
+    pub fn new(live: Arc<Live>, draining: Arc<AtomicBool>) -> Self {
+        let first_id = u64::from_be_bytes(random()[..8].try_into().unwrap_or([0; 8]));
+        Shared {
+            live,
+            levels: LogLevels::default(),
+            calls: Arc::default(),
+            streams: Arc::default(),
+            connections: AtomicUsize::new(0),
+            next_id: AtomicU64::new(first_id),
+            draining,
+        }
+    }
 }
 
 /// What is kept of one request.
 #[derive(Default)]
 pub struct Context {
     started: Option<Instant>,
+    loaded: Option<Arc<Loaded>>,
     relay: Option<Box<relay::Relay>>,
     record: Option<(Record, Option<Arc<crate::snapshot::Server>>)>,
     request_id: u64,
@@ -93,13 +113,17 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         ctx.started = Some(Instant::now());
         ctx.request_id = self.request_id();
-        let keep = match self.draining.load(Ordering::Relaxed) || !header::keeps_alive(session) {
+        let loaded = self.shared.live.load();
+        let limits = &loaded.limits;
+        let draining = self.shared.draining.load(Ordering::Relaxed);
+        let keep = match draining || !header::keeps_alive(session) {
             true => None,
-            false => Some(self.limits.idle_timeout.as_secs().max(1)),
+            false => Some(limits.idle_timeout.as_secs().max(1)),
         };
         session.set_keepalive(keep);
-        session.set_read_timeout(Some(self.limits.body_timeout));
-        session.set_write_timeout(Some(self.limits.write_timeout));
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        ctx.loaded = Some(loaded);
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
         session.set_ignore_info_resp(true);
         session.set_pipelining_enabled(true);
@@ -113,7 +137,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        let loaded = self.live.load();
+        let loaded = ctx.loaded.take().unwrap_or_else(|| self.shared.live.load());
         match self.decide(session, &loaded, ctx).await? {
             Next::Reply(reply) => self.send(session, ctx, reply).await?,
             Next::Exchange(call) => self.exchange(session, ctx, &loaded, call).await?,
@@ -211,27 +235,13 @@ impl ProxyHttp for Gateway {
 }
 
 impl Gateway {
-    pub fn new(
-        live: Arc<Live>,
-        limits: Limits,
-        upstream: connector::Upstream,
-        draining: Arc<AtomicBool>,
-    ) -> Self {
-        Gateway {
-            live,
-            upstream,
-            limits,
-            levels: LogLevels::default(),
-            calls: Arc::default(),
-            streams: Arc::default(),
-            next_id: AtomicU64::new(u64::from_be_bytes(random()[..8].try_into().unwrap_or([0; 8]))),
-            draining,
-        }
+    pub fn new(shared: Arc<Shared>, upstream: connector::Upstream) -> Self {
+        Gateway { upstream, shared }
     }
 
     /// Ids of one process follow each other; processes begin at random.
     fn request_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
+        self.shared.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Reads what must be read and asks `exchange` what to do.
@@ -254,7 +264,7 @@ impl Gateway {
             session.enable_retry_buffering();
         }
         let limit = server.request_bytes_max;
-        let body = match body::read(session, limit, self.limits.body_timeout).await? {
+        let body = match body::read(session, limit, loaded.limits.body_timeout).await? {
             Ok(body) => body,
             Err(fault) => {
                 session.set_keepalive(None);
@@ -279,7 +289,7 @@ impl Gateway {
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             request_id: ctx.request_id,
             random,
-            levels: &self.levels,
+            levels: &self.shared.levels,
         }
     }
 
@@ -342,8 +352,9 @@ impl Gateway {
         ctx: &mut Context,
         subscription: Box<Subscription>,
     ) -> Result<()> {
+        let streams_max = self.shared.live.load().limits.streams;
         let Some(_permit) =
-            permit::Permit::take(&self.streams, self.limits.streams, &metrics().streams_open)
+            permit::Permit::take(&self.shared.streams, streams_max, &metrics().streams_open)
         else {
             let fault = Fault::new(Class::Overloaded, "too many open streams; try again later");
             let method = if subscription.is_modern() { "subscriptions/listen" } else { "GET" };

@@ -1,6 +1,7 @@
 //! Counted permits: calls in flight, open streams.
 
 use super::Gateway;
+use crate::config::Limits;
 use crate::observe::metrics;
 use prometheus::IntGauge;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl Drop for Permit {
 }
 
 impl Gateway {
-    pub(super) fn call_permit(&self) -> Option<Permit> {
-        Permit::take(&self.calls, self.limits.calls, &metrics().calls_in_flight)
+    pub(super) fn call_permit(&self, limits: &Limits) -> Option<Permit> {
+        Permit::take(&self.shared.calls, limits.calls, &metrics().calls_in_flight)
     }
 }

@@ -67,7 +67,7 @@ impl Gateway {
             self.exchange(session, ctx, &loaded, call).await?;
             return Ok(true);
         }
-        let Some(permit) = self.call_permit() else {
+        let Some(permit) = self.call_permit(&loaded.limits) else {
             self.send(session, ctx, super::calls::overloaded(&call)).await?;
             return Ok(true);
         };

@@ -1,9 +1,9 @@
 //! Listeners, services and signals: a running process.
 
 use super::edge::Edge;
-use super::{Gateway, Live, Loaded, connector, load_peers};
+use super::{Gateway, Live, Loaded, Shared, connector, load_peers};
 use crate::admin::{Admin, Status};
-use crate::config::{Config, Listener};
+use crate::config::{Config, Limits, Listener};
 use crate::demo::Bookshop;
 use crate::mcp::session::SessionKey;
 use crate::observe::metrics;
@@ -27,8 +27,9 @@ use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +42,10 @@ pub struct Ready {
     pub live: Arc<Live>,
     /// Where the demo API listens, when it runs.
     pub demo: Option<SocketAddr>,
+    /// Files that are watched.
+    pub files: Vec<PathBuf>,
+    /// What [`fixed`] says of the configuration as it was read.
+    pub fixed: String,
 }
 
 /// Read buffer of a connection. The default of 64 KiB is touched whole and
@@ -68,10 +73,33 @@ pub fn settle(address: SocketAddr) -> Result<SocketAddr, String> {
 }
 
 /// A state for [`reload::build`]'s snapshot, its peers resolved.
-pub fn load(snapshot: crate::snapshot::Snapshot, problems: &mut Vec<Problem>) -> Loaded {
+pub fn load(
+    snapshot: crate::snapshot::Snapshot,
+    limits: Limits,
+    problems: &mut Vec<Problem>,
+) -> Loaded {
     let (peers, more) = load_peers(&snapshot.upstreams);
     problems.extend(more);
-    Loaded { snapshot, peers }
+    Loaded { snapshot, peers, limits }
+}
+
+/// A panic ends one connection; it is counted, and logged by where it was: its
+/// message could hold what a client sent.
+fn count_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        metrics().panics.inc();
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("a fault of the program itself at {place}; please report it");
+    }));
+}
+
+/// Whether the TLS files of all listeners can be used.
+pub fn check_tls(config: &Config) -> Result<(), String> {
+    config
+        .listeners
+        .iter()
+        .filter_map(|l| l.tls.as_ref())
+        .try_for_each(|t| tls_settings(t).map(drop))
 }
 
 /// Runs until a signal ends the process. Returns when everything has ended.
@@ -80,9 +108,10 @@ pub fn run(ready: Ready) -> Result<(), String> {
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let draining = Arc::new(AtomicBool::new(false));
-    let connections = Arc::new(AtomicUsize::new(0));
+    let shared = Arc::new(Shared::new(ready.live.clone(), draining.clone()));
+    count_panics();
     for listener in &ready.config.listeners {
-        let service = listen(&server, &ready, listener, &draining, &connections)?;
+        let service = listen(&server, &ready, listener, &shared)?;
         server.add_service(service);
     }
     if let Some(address) = ready.config.admin {
@@ -132,14 +161,12 @@ fn listen(
     server: &Server,
     ready: &Ready,
     listener: &Listener,
-    draining: &Arc<AtomicBool>,
-    connections: &Arc<AtomicUsize>,
+    shared: &Arc<Shared>,
 ) -> Result<Service<Edge>, String> {
     let conf = &server.configuration;
     let limits = &ready.config.limits;
     let upstream = connector::Upstream::new(&ConnectorOptions::from_server_conf(conf));
-    let gateway = Gateway::new(ready.live.clone(), limits.clone(), upstream, draining.clone());
-    let mut proxy = http_proxy(conf, gateway);
+    let mut proxy = http_proxy(conf, Gateway::new(shared.clone(), upstream));
     let mut options = HttpServerOptions::default();
     options.h2c = listener.h2c;
     options.keepalive_request_limit = Some(limits.requests_per_connection);
@@ -149,7 +176,7 @@ fn listen(
     h2.max_concurrent_streams(H2_STREAMS_MAX);
     h2.max_header_list_size(H2_HEADER_BYTES_MAX);
     proxy.h2_options = Some(h2);
-    let edge = Edge::new(proxy, limits, connections.clone());
+    let edge = Edge::new(proxy, shared.clone(), listener.h2c);
     let mut service = Service::new(format!("mcp {}", listener.address), edge);
     let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
     let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffers);
@@ -221,32 +248,58 @@ struct Reloader {
     ready: Arc<Ready>,
 }
 
+/// Settings that are read once, when the process starts.
+pub fn fixed(config: &Config) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        config.threads,
+        config.work_stealing,
+        config.log,
+        config.session_key,
+        config.listeners,
+        config.admin
+    )
+}
+
 impl Ready {
-    /// Keeps what is in use unless everything new is sound.
-    fn reload(&self) {
-        let ready = self;
-        let generation = ready.live.load().snapshot.generation + 1;
+    /// Keeps what is in use unless everything new is sound. Gives the files the
+    /// new state depends on.
+    fn reload(&self) -> Option<Vec<PathBuf>> {
+        let generation = self.live.load().snapshot.generation + 1;
         // Addresses are those of the start: they do not change by a reload.
-        let listeners: Vec<SocketAddr> = ready.config.listeners.iter().map(|l| l.address).collect();
-        let listeners = Some(&listeners[..]);
-        let mut built =
-            reload::build(&ready.origin, ready.embedded, listeners, &ready.session_key, generation);
-        let loaded = built.snapshot.take().map(|s| load(s, &mut built.problems));
+        let listeners: Vec<SocketAddr> = self.config.listeners.iter().map(|l| l.address).collect();
+        let mut built = reload::build(
+            &self.origin,
+            self.embedded,
+            Some(&listeners),
+            &self.session_key,
+            generation,
+        );
+        let config = built.config.take();
+        let limits = config.as_ref().map(|c| c.limits.clone()).unwrap_or_default();
+        let loaded = built.snapshot.take().map(|s| load(s, limits, &mut built.problems));
         for problem in &built.problems {
             match problem.is_error() {
                 true => tracing::error!("{problem}"),
                 false => tracing::warn!("{problem}"),
             }
         }
-        match loaded.filter(|_| !built.problems.iter().any(Problem::is_error)) {
-            Some(loaded) => {
-                ready.live.swap(loaded);
+        match (loaded, config) {
+            (Some(loaded), Some(config)) if !built.problems.iter().any(Problem::is_error) => {
+                self.live.swap(loaded);
                 metrics().config_last_reload_ok.set(1);
                 tracing::info!(generation, "configuration reloaded");
+                if matches!(self.origin, Origin::File(_)) && fixed(&config) != self.fixed {
+                    tracing::warn!(
+                        "threads, log, session_key, listeners and admin take effect at the next start"
+                    );
+                }
+                Some(built.files)
             }
-            None => {
+            _ => {
                 metrics().config_last_reload_ok.set(0);
                 tracing::error!("the configuration is not taken into use; the running one stays");
+                None
             }
         }
     }
@@ -256,7 +309,8 @@ impl Ready {
 impl BackgroundService for Reloader {
     async fn start(&self, mut stop: ShutdownWatch) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        let mut stamps = reload::stamps(&self.ready.origin, &self.ready.config);
+        let mut files = self.ready.files.clone();
+        let mut stamps = reload::stamps(&files);
         let mut tick = tokio::time::interval(WATCH_EVERY);
         loop {
             let asked = tokio::select! {
@@ -264,12 +318,18 @@ impl BackgroundService for Reloader {
                 _ = tick.tick() => false,
                 _ = stop.changed() => return,
             };
-            let now = reload::stamps(&self.ready.origin, &self.ready.config);
-            if asked || now != stamps {
-                stamps = now;
-                let ready = self.ready.clone();
-                // A failed reload was told; a panic in it leaves the old state.
-                let _ = tokio::task::spawn_blocking(move || ready.reload()).await;
+            if !asked && reload::stamps(&files) == stamps {
+                continue;
+            }
+            // Before reading, so that what changes meanwhile is read again.
+            stamps = reload::stamps(&files);
+            let ready = self.ready.clone();
+            // A failed reload was told; a panic in it leaves the old state.
+            if let Ok(Some(now)) = tokio::task::spawn_blocking(move || ready.reload()).await
+                && now != files
+            {
+                files = now;
+                stamps = reload::stamps(&files);
             }
         }
     }

@@ -27,7 +27,7 @@ pub async fn run(
     let modern = subscription.is_modern();
     let record = Record::new(if modern { "subscriptions/listen" } else { "GET" }, modern);
     ctx.record = Some((record, Some(subscription.server.clone())));
-    let mut changes = gateway.live.changes();
+    let mut changes = gateway.shared.live.changes();
     gateway.open_events(session).await?;
     send(session, ctx, subscription.opening()).await?;
     let mut tick = interval(DRAIN_CHECK);
@@ -43,7 +43,7 @@ pub async fn run(
                 return Ok(());
             }
             _ = changes.changed() => {
-                let loaded = gateway.live.load();
+                let loaded = gateway.shared.live.load();
                 let Some(server) = loaded.snapshot.server(&subscription.server.path) else { break };
                 if let Some(event) = subscription.changed(server) {
                     send(session, ctx, event).await?;
@@ -51,7 +51,7 @@ pub async fn run(
                 }
             }
             _ = tick.tick() => {
-                let ending = gateway.draining.load(Ordering::Relaxed)
+                let ending = gateway.shared.draining.load(Ordering::Relaxed)
                     || session.is_process_shutting_down();
                 if ending || opened.elapsed() > AGE_MAX {
                     break;

@@ -3,7 +3,6 @@
 
 mod source;
 
-pub use source::lookup;
 use source::read_document_source;
 
 use crate::config::{self, Api, Config};
@@ -25,10 +24,13 @@ pub enum Origin {
 }
 
 /// What was read, and every problem in it.
+#[derive(Default)]
 pub struct Read {
     pub config: Option<Config>,
     pub documents: HashMap<String, Document>,
     pub problems: Vec<Problem>,
+    /// Every file it depends on.
+    pub files: Vec<PathBuf>,
 }
 
 /// The result of reading and building.
@@ -37,6 +39,8 @@ pub struct Built {
     pub snapshot: Option<Snapshot>,
     pub reports: Vec<ApiReport>,
     pub problems: Vec<Problem>,
+    /// Every file it depends on.
+    pub files: Vec<PathBuf>,
 }
 
 /// Gives the text of a document that is part of the program.
@@ -44,24 +48,29 @@ pub type Embedded = fn(&str) -> Option<&'static str>;
 
 /// Reads the configuration and every document it names.
 pub fn read(origin: &Origin, embedded: Embedded) -> Read {
+    let mut read = Read::default();
     let config = match origin {
         Origin::Made(config) => Ok(*config.clone()),
-        Origin::File(path) => read_config(path),
-    };
-    let config = match config {
-        Ok(config) => config,
-        Err(problems) => return Read { config: None, documents: HashMap::new(), problems },
-    };
-    let (mut documents, mut problems) = (HashMap::new(), Vec::new());
-    for api in &config.apis {
-        match document(api, embedded, &mut problems) {
-            Ok(document) => {
-                documents.insert(api.name.clone(), document);
-            }
-            Err(problem) => problems.push(problem),
+        Origin::File(path) => {
+            read.files.push(path.clone());
+            read_config(path)
         }
+    };
+    match config {
+        Ok(config) => {
+            for api in &config.apis {
+                match document(api, embedded, &mut read) {
+                    Ok(document) => {
+                        read.documents.insert(api.name.clone(), document);
+                    }
+                    Err(problem) => read.problems.push(problem),
+                }
+            }
+            read.config = Some(config);
+        }
+        Err(problems) => read.problems = problems,
     }
-    Read { config: Some(config), documents, problems }
+    read
 }
 
 fn read_config(path: &std::path::Path) -> Result<Config, Vec<Problem>> {
@@ -69,16 +78,15 @@ fn read_config(path: &std::path::Path) -> Result<Config, Vec<Problem>> {
     let text = std::fs::read_to_string(path).map_err(|e| {
         vec![Problem::error(Place::file(name.clone()), format!("cannot be read: {e}"))]
     })?;
-    config::parse(&name, &text, &lookup)
+    let base = path.parent().unwrap_or(std::path::Path::new(""));
+    config::parse(&name, &text, &|name| source::lookup(base, name))
 }
 
 /// Reads a document, takes its other files in and applies its overlays.
-fn document(
-    api: &Api,
-    embedded: Embedded,
-    problems: &mut Vec<Problem>,
-) -> Result<Document, Problem> {
+fn document(api: &Api, embedded: Embedded, read: &mut Read) -> Result<Document, Problem> {
     let source = api.openapi.as_str();
+    let local = api.overlays.iter().chain([&api.openapi]).filter(|s| !config::is_url(s));
+    read.files.extend(local.map(PathBuf::from));
     let (mut value, url) = match embedded(source) {
         Some(text) => (parsed(source, text.as_bytes().to_vec())?, None),
         None => value_of(source)?,
@@ -88,14 +96,16 @@ fn document(
         let warnings = overlay::apply(&mut value, &actions)
             .map_err(|e| Problem::error(Place::file(overlay), e))?;
         let told = warnings.into_iter().map(|w| Problem::warning(Place::file(overlay), w));
-        problems.extend(told);
+        read.problems.extend(told);
     }
     let allowed = source::Allowed::new(source, &api.references);
     let report = bundle::bundle(&mut value, source, &mut |address| allowed.fetch(address));
     let unread = report.unread.into_iter().map(|reference| {
         Problem::warning(Place::file(source), format!("a reference cannot be read: {reference}"))
     });
-    problems.extend(unread);
+    read.problems.extend(unread);
+    let local = report.files.iter().filter(|s| !config::is_url(s));
+    read.files.extend(local.map(PathBuf::from));
     Document::new(value, url).map_err(|e| Problem::error(Place::file(source), e))
 }
 
@@ -121,9 +131,9 @@ pub fn build(
     session_key: &Arc<crate::mcp::session::SessionKey>,
     generation: u64,
 ) -> Built {
-    let Read { config, documents, mut problems } = read(origin, embedded);
+    let Read { config, documents, mut problems, files } = read(origin, embedded);
     let Some(config) = config else {
-        return Built { config: None, snapshot: None, reports: Vec::new(), problems };
+        return Built { config: None, snapshot: None, reports: Vec::new(), problems, files };
     };
     let own: Vec<SocketAddr> = config.listeners.iter().map(|l| l.address).collect();
     let unreadable = problems.iter().any(Problem::is_error);
@@ -137,24 +147,15 @@ pub fn build(
     // A server without tools is no news where its document could not be read.
     problems.extend(more.into_iter().filter(|p| !unreadable || !p.message.starts_with("no tool")));
     let snapshot = snapshot.filter(|_| !unreadable);
-    Built { config: Some(config), snapshot, reports, problems }
+    Built { config: Some(config), snapshot, reports, problems, files }
 }
 
-/// The files a configuration depends on, as they are now. Compared to learn
-/// whether a reload is due.
-pub fn stamps(origin: &Origin, config: &Config) -> Vec<(PathBuf, Option<(SystemTime, u64)>)> {
-    let mut files: Vec<PathBuf> = match origin {
-        Origin::File(path) => vec![path.clone()],
-        Origin::Made(_) => Vec::new(),
+/// When files were written and how long they are. Compared to learn whether a
+/// reload is due.
+pub fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
+    let stamp = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
     };
-    let sources = config.apis.iter().flat_map(|a| a.overlays.iter().chain([&a.openapi]));
-    files.extend(sources.filter(|s| !config::is_url(s)).map(PathBuf::from));
-    files
-        .into_iter()
-        .map(|path| {
-            let stamp =
-                std::fs::metadata(&path).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
-            (path, stamp)
-        })
-        .collect()
+    files.iter().map(stamp).collect()
 }

@@ -44,10 +44,11 @@ fn fetch(url: &str) -> Result<Vec<u8>, String> {
 }
 
 /// What stands for `${NAME}` and `${file:PATH}` in a configuration. A file's
-/// last line break is not part of a secret.
-pub fn lookup(name: &str) -> Result<String, String> {
+/// last line break is not part of a secret; its path is relative to `base`, the
+/// configuration's directory.
+pub fn lookup(base: &Path, name: &str) -> Result<String, String> {
     match name.strip_prefix("file:") {
-        Some(path) => std::fs::read_to_string(path)
+        Some(path) => std::fs::read_to_string(base.join(path))
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|e| format!("the file `{path}` cannot be read: {e}")),
         None => {
