@@ -16,6 +16,7 @@ mod prepare;
 mod reply;
 mod respond;
 mod subscribe;
+mod words;
 mod writer;
 
 pub use admit::{Admitted, admit};
@@ -23,8 +24,8 @@ pub use call::{Call, Notices, Phase, event_into};
 pub use levels::LogLevels;
 pub use prepare::prepare;
 pub use reply::{Record, Rendered, Reply, fault_reply};
-pub use respond::ResponseHead;
 pub use subscribe::Subscription;
+pub use words::ResponseHead;
 pub use writer::Writer;
 
 use http::{HeaderMap, Method};

@@ -3,7 +3,8 @@
 
 use super::call::Call;
 use super::reply::{open_result, tail};
-use super::respond::{ResponseHead, base64_into};
+use super::respond::base64_into;
+use super::words::{ResponseHead, error_text};
 use crate::jsonrpc::escape::{TextChunks, escape_into, string_into};
 use crate::observe::Outcome;
 use crate::tool::answer::Kind;
@@ -49,10 +50,10 @@ impl Call {
             Kind::Json | Kind::Text => {
                 out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
                 if !success {
-                    escape_into(out, &super::respond::error_text(head, b""));
+                    escape_into(out, &error_text(head, b""));
                     escape_into(out, "\n");
                 }
-                (Form::Text(TextChunks::default()), b"\"}]")
+                (Form::Text(TextChunks::of_charset(head.charset())), b"\"}]")
             }
             Kind::Image(media) => (self.open_data("image", &media, out), b"\"}]"),
             Kind::Audio(media) => (self.open_data("audio", &media, out), b"\"}]"),

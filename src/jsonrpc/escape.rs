@@ -27,15 +27,37 @@ pub fn integer_into(out: &mut Vec<u8>, n: u64) {
 
 /// Text that arrives in chunks which may split a character. Bytes that are not
 /// UTF-8 become U+FFFD, as browsers do (WHATWG Encoding, "replacement").
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct TextChunks {
+    /// For text that is not UTF-8.
+    decoder: Option<encoding_rs::Decoder>,
     /// The first bytes of a character whose rest is in the next chunk.
     pending: [u8; 4],
     pending_len: usize,
 }
 
 impl TextChunks {
+    /// Text in a charset by its label (WHATWG Encoding); UTF-8 without one, or
+    /// with one that nobody knows.
+    pub fn of_charset(label: Option<&str>) -> Self {
+        let encoding = label.and_then(|l| encoding_rs::Encoding::for_label(l.as_bytes()));
+        let decoder = encoding.filter(|e| *e != encoding_rs::UTF_8).map(|e| e.new_decoder());
+        TextChunks { decoder, ..TextChunks::default() }
+    }
+
+    fn decode(&mut self, chunk: &[u8], last: bool, out: &mut Vec<u8>) -> bool {
+        let Some(decoder) = &mut self.decoder else { return false };
+        let room = decoder.max_utf8_buffer_length(chunk.len()).unwrap_or(chunk.len() * 3);
+        let mut text = String::with_capacity(room);
+        let _ = decoder.decode_to_string(chunk, &mut text, last);
+        escape_into(out, &text);
+        true
+    }
+
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        if self.decode(chunk, false, out) {
+            return;
+        }
         let mut rest = chunk;
         while self.pending_len > 0 && !rest.is_empty() {
             self.pending[self.pending_len] = rest[0];
@@ -79,6 +101,7 @@ impl TextChunks {
 
     /// Writes what a cut character left behind.
     pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.decode(b"", true, out);
         if self.pending_len > 0 {
             out.extend_from_slice("\u{fffd}".as_bytes());
             self.pending_len = 0;
@@ -105,6 +128,23 @@ mod tests {
                 t.end(&mut got);
                 assert_eq!(got, want, "cut at {cut} and {second}");
             }
+        }
+    }
+
+    #[test]
+    fn charsets_by_their_labels() {
+        for (label, chunks, want) in [
+            (Some("iso-8859-1"), vec![&b"caf\xe9"[..]], "café"),
+            (Some("Shift_JIS"), vec![&b"\x93\xfa\x96"[..], b"\x7b"], "日本"),
+            (Some("utf-16le"), vec![&b"a\x00\x16"[..], b"\x4e"], "a世"),
+            (Some("UTF-8"), vec![&b"caf\xc3\xa9"[..]], "café"),
+            (Some("no-such"), vec![&b"caf\xc3\xa9"[..]], "café"),
+            (None, vec![&b"x"[..]], "x"),
+        ] {
+            let (mut t, mut got) = (TextChunks::of_charset(label), Vec::new());
+            chunks.iter().for_each(|c| t.push(c, &mut got));
+            t.end(&mut got);
+            assert_eq!(String::from_utf8_lossy(&got), want, "{label:?}");
         }
     }
 
