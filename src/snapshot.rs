@@ -72,6 +72,10 @@ pub struct ApiReport {
     pub skipped: Vec<Skipped>,
     /// operationId and the name of its tool, where they differ.
     pub renamed: Vec<(String, String)>,
+    /// Tools whose input schema is shown shortened.
+    pub shortened: Vec<String>,
+    /// Other files that belong to the document.
+    pub files: Vec<String>,
 }
 
 /// What a snapshot is made of.
@@ -209,6 +213,13 @@ impl Builder<'_> {
                 tools: compiled.tools.len(),
                 skipped: compiled.skipped,
                 renamed: compiled.renamed,
+                shortened: compiled
+                    .tools
+                    .iter()
+                    .filter(|t| t.arguments.short.is_some())
+                    .map(|t| t.name.to_string())
+                    .collect(),
+                files: document.files.clone(),
             });
         }
         let tools: Vec<Arc<Tool>> = compiled.tools.into_iter().map(Arc::new).collect();
@@ -279,6 +290,7 @@ fn fingerprint(tools: &[Arc<Tool>], identity: &Identity) -> u64 {
         tool.definition.head.hash(&mut hasher);
         tool.definition.tail.hash(&mut hasher);
         tool.arguments.schema.schema().hash(&mut hasher);
+        tool.arguments.short.hash(&mut hasher);
         tool.output.as_ref().map(|o| o.schema.schema()).hash(&mut hasher);
     }
     hasher.finish()

@@ -51,6 +51,12 @@ fn text(reports: &[ApiReport], problems: &[Problem]) -> String {
                 skipped.method, skipped.path, skipped.reason
             ));
         }
+        if !report.files.is_empty() {
+            out.push_str(&format!("  with {} other files\n", report.files.len()));
+        }
+        for name in &report.shortened {
+            out.push_str(&format!("  shortened the input schema of {name}, checked in full\n"));
+        }
         for (id, name) in &report.renamed {
             out.push_str(&format!("  renamed {id} to {name}\n"));
         }

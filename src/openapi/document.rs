@@ -37,6 +37,8 @@ pub struct Document {
     pub library: Library,
     /// Where it came from: relative server URLs are relative to it.
     pub url: Option<String>,
+    /// Other files that were taken in.
+    pub files: Vec<String>,
 }
 
 impl Document {
@@ -50,7 +52,7 @@ impl Document {
             return Err("the document's `paths` is not an object".to_owned());
         }
         let root = if version == Version::V20 { super::swagger2::raise(root) } else { root };
-        Ok(Document { version, library: Library::new(root), url })
+        Ok(Document { version, library: Library::new(root), url, files: Vec::new() })
     }
 
     pub fn root(&self) -> &Value {

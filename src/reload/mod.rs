@@ -106,7 +106,10 @@ fn document(api: &Api, embedded: Embedded, read: &mut Read) -> Result<Document, 
     read.problems.extend(unread);
     let local = report.files.iter().filter(|s| !config::is_url(s));
     read.files.extend(local.map(PathBuf::from));
-    Document::new(value, url).map_err(|e| Problem::error(Place::file(source), e))
+    let mut document =
+        Document::new(value, url).map_err(|e| Problem::error(Place::file(source), e))?;
+    document.files = report.files;
+    Ok(document)
 }
 
 /// A file's or URL's value, and the URL if it is one.

@@ -2,6 +2,7 @@
 //! Knows nothing of operations, tools or MCP.
 
 pub mod bounds;
+pub mod budget;
 pub mod convert;
 mod keywords;
 pub mod reference;

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub struct Arguments {
     pub schema: Lazy,
+    /// What agents see instead where the schema is too large for them.
+    pub short: Option<bytes::Bytes>,
     /// All names, in their order.
     pub names: Vec<Box<str>>,
     pub required: Vec<Box<str>>,
@@ -197,6 +199,7 @@ mod tests {
         });
         let arguments = Arguments {
             schema: Arc::new(Validators::default()).add(schema.to_string().into()),
+            short: None,
             names: ["isbn", "per_page", "genre"].map(Into::into).into(),
             required: vec!["isbn".into()],
             scalars: scalars(&schema, true),

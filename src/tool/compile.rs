@@ -11,7 +11,7 @@ use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
 use crate::openapi::{Document, Location, Operation, Skipped};
 use crate::schema::validators::Validators;
-use crate::schema::{Converter, Direction, bounds};
+use crate::schema::{Converter, Direction, bounds, budget};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -20,6 +20,10 @@ use std::sync::Arc;
 
 /// The largest input schema, in bytes.
 const SCHEMA_BYTES_MAX: usize = 1 << 20;
+
+/// The largest input schema that agents see, in bytes. Larger ones are shown
+/// shortened and checked in full.
+const SHOWN_BYTES_MAX: usize = 32 << 10;
 
 /// The most operations of one document.
 pub const OPERATIONS_MAX: usize = 100_000;
@@ -200,6 +204,8 @@ impl Compiler<'_> {
             hints,
             arguments: super::arguments::Arguments {
                 schema: self.validators.add(schema.into()),
+                short: budget::shorten(&input.schema, SHOWN_BYTES_MAX)
+                    .map(|s| s.to_string().into()),
                 scalars: super::arguments::scalars(&input.schema, self.api.tools.coerce),
                 standing,
                 names,

@@ -83,7 +83,8 @@ impl Tool {
     /// the era would refuse the whole list over this output schema.
     pub fn write_definition(&self, with_output: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.definition.head);
-        out.extend_from_slice(self.arguments.schema.schema());
+        let input = self.arguments.short.as_ref().unwrap_or(self.arguments.schema.schema());
+        out.extend_from_slice(input);
         if let Some(output) = self.output.as_ref().filter(|_| with_output) {
             out.extend_from_slice(b",\"outputSchema\":");
             out.extend_from_slice(output.schema.schema());
