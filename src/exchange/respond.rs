@@ -8,7 +8,9 @@ use crate::fault::{Class, Fault};
 use crate::jsonrpc::escape::{TextChunks, escape_into, string_into};
 use crate::jsonrpc::raw;
 use crate::observe::Outcome;
+use crate::schema::Verdict;
 use crate::tool::answer::Kind;
+use crate::tool::output::Output;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
@@ -36,11 +38,11 @@ impl Call {
         let mut out = Vec::with_capacity(body.len() * 2 + 256);
         open_result(&self.id, &mut out);
         out.extend_from_slice(b"{\"content\":[");
-        let mut structured = None;
+        let mut structured: Option<Cow<'_, str>> = None;
         match Kind::of(head.content_type()) {
             _ if body.is_empty() => text_block(&empty(head.status), &mut out),
             Kind::Json => {
-                structured = self.json(body, &mut out)?;
+                structured = self.json(body, &mut out)?.map(Cow::Borrowed);
             }
             Kind::Text => {
                 out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
@@ -48,6 +50,7 @@ impl Call {
                 text.push(body, &mut out);
                 text.end(&mut out);
                 out.extend_from_slice(b"\"}");
+                structured = self.xml(head, body)?.map(Cow::Owned);
             }
             Kind::Image(media) => data_block("image", &media, body, &mut out),
             Kind::Audio(media) => data_block("audio", &media, body, &mut out),
@@ -76,9 +79,7 @@ impl Call {
         let text = std::str::from_utf8(body)
             .map_err(|_| invalid("the API said JSON but sent bytes that are not UTF-8", body))?;
         let text = text.trim_start_matches('\u{feff}').trim();
-        let promised =
-            self.tool.output.as_ref().filter(|_| self.tool.has_output(self.era.is_modern()));
-        match promised {
+        match self.promised() {
             None => {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|e| not_json(&e, body))?;
                 text_block(text, out);
@@ -86,14 +87,7 @@ impl Call {
             }
             Some(output) => {
                 let value = parse(text).map_err(|e| not_json(&e, body))?;
-                if let Err(verdict) = output.schema.check(&value) {
-                    let place = if verdict.pointer.is_empty() { "/" } else { &verdict.pointer };
-                    let why = format!(
-                        "the answer does not fit the tool's output schema: at {place}: {}",
-                        cut(&verdict.message, 300)
-                    );
-                    return Err(mismatch(&why, body));
-                }
+                output.schema.check(&value).map_err(|verdict| unfit(&verdict, body))?;
                 text_block(text, out);
                 Ok(Some(text))
             }
@@ -129,6 +123,25 @@ impl Call {
             }
         }
         value
+    }
+
+    /// An XML body as structure, where that is promised.
+    fn xml(&self, head: &ResponseHead<'_>, body: &[u8]) -> Result<Option<String>, Fault> {
+        let promised = self.promised().and_then(|o| Some((o, o.xml.as_ref()?)));
+        let Some((output, shapes)) = promised else { return Ok(None) };
+        if !head.content_type().is_some_and(crate::tool::body::is_xml) {
+            return Ok(None);
+        }
+        let value = shapes.read(&String::from_utf8_lossy(body)).map_err(|e| {
+            invalid(&format!("the API said XML but sent something else ({e})"), body)
+        })?;
+        output.schema.check(&value).map_err(|verdict| unfit(&verdict, body))?;
+        Ok(Some(value.to_string()))
+    }
+
+    /// The schema that structure is promised by, in this era.
+    fn promised(&self) -> Option<&Output> {
+        self.tool.output.as_ref().filter(|_| self.tool.has_output(self.era.is_modern()))
     }
 
     /// Bytes as an embedded resource. Its URI names the api and the path, never
@@ -257,6 +270,15 @@ fn not_json(e: &serde_json::Error, body: &[u8]) -> Fault {
 
 fn invalid(why: &str, body: &[u8]) -> Fault {
     Fault::new(Class::UpstreamInvalid, with_body(why, body))
+}
+
+fn unfit(verdict: &Verdict, body: &[u8]) -> Fault {
+    let place = if verdict.pointer.is_empty() { "/" } else { &verdict.pointer };
+    let message = cut(&verdict.message, 300);
+    mismatch(
+        &format!("the answer does not fit the tool's output schema: at {place}: {message}"),
+        body,
+    )
 }
 
 fn mismatch(why: &str, body: &[u8]) -> Fault {

@@ -2,6 +2,7 @@
 
 use super::encode::read;
 use super::form::{Fields, base64};
+use super::xml::Shapes;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::{Body, Media};
@@ -19,7 +20,7 @@ pub enum BodyForm {
     Multipart,
     /// A string as it is.
     Text,
-    /// XML as text, or its bytes in Base64.
+    /// XML from a value by the schema, as text, or its bytes in Base64.
     Xml,
     /// Bytes, given in Base64.
     Binary,
@@ -32,6 +33,8 @@ pub struct BodyPlan {
     pub content_type: HeaderValue,
     /// For the forms made of fields.
     pub fields: Fields,
+    /// For XML with a schema.
+    pub xml: Option<Shapes>,
     /// The body's members are arguments of their own.
     pub flat: Option<Flat>,
 }
@@ -71,6 +74,12 @@ impl Flat {
 pub fn is_json(media: &str) -> bool {
     let media = essence(media);
     media == "application/json" || media == "text/json" || media.ends_with("+json")
+}
+
+/// `application/xml`, `text/xml` and everything that is XML by RFC 7303's `+xml`.
+pub fn is_xml(media: &str) -> bool {
+    let media = essence(media);
+    media == "application/xml" || media == "text/xml" || media.ends_with("+xml")
 }
 
 /// A media type without parameters, lower-case.
@@ -117,9 +126,9 @@ fn form(media: &str) -> BodyForm {
         "*/*" | "application/*" => BodyForm::Json,
         "application/x-www-form-urlencoded" => BodyForm::UrlEncoded,
         "multipart/form-data" => BodyForm::Multipart,
+        e if is_xml(e) => BodyForm::Xml,
         e if e.starts_with("text/") && !is_json(e) => BodyForm::Text,
         e if is_json(e) => BodyForm::Json,
-        e if e == "application/xml" || e.ends_with("+xml") => BodyForm::Xml,
         _ => BodyForm::Binary,
     }
 }
@@ -159,7 +168,10 @@ impl BodyPlan {
                     Some(bytes) => Bytes::from(bytes),
                     None => return Err(self.refused("is not XML")),
                 },
-                _ => return Err(self.refused("must be XML text")),
+                value => match &self.xml {
+                    Some(shapes) => Bytes::from(shapes.write(&value)?),
+                    None => return Err(self.refused("must be XML text")),
+                },
             },
             BodyForm::Binary => match read(argument)? {
                 Raw::String(text) => match base64(&text) {
@@ -237,6 +249,7 @@ mod tests {
                 form,
                 content_type: HeaderValue::from_static("x/y"),
                 fields: Fields::default(),
+                xml: None,
                 flat: None,
             };
             let raw: &RawValue = serde_json::from_str(json).unwrap();

@@ -178,9 +178,13 @@ impl Compiler<'_> {
         let answer = answer::way(o, over);
         // A structured result must be known whole.
         let output = match (over.result, answer) {
-            (ResultAs::Content, AnswerAs::Whole) => {
-                output::compile(o, self.api.output_schema, &mut self.outputs, self.validators)
-            }
+            (ResultAs::Content, AnswerAs::Whole) => output::compile(
+                o,
+                self.api.output_schema,
+                &self.document.library,
+                &mut self.outputs,
+                self.validators,
+            ),
             _ => None,
         };
         let names = keys(&input.schema, "/properties");

@@ -8,6 +8,7 @@ use super::form::Fields;
 use super::name::argument_names;
 use super::request::Binding;
 use super::style::Spelling;
+use super::xml::Shapes;
 use crate::openapi::{Body, Location, Operation, Parameter};
 use crate::schema::{Converter, Library};
 use serde_json::{Map, Value, json};
@@ -75,7 +76,9 @@ pub fn compile(
             }
         }
         let content_type = body::content_type(media.name)?;
-        body = Some(BodyPlan { argument: name.into(), form, content_type, fields, flat });
+        let xml =
+            media.schema.filter(|_| form == BodyForm::Xml).map(|s| Shapes::compile(library, s));
+        body = Some(BodyPlan { argument: name.into(), form, content_type, fields, xml, flat });
     }
     Ok(Input { schema: root(properties, required, converter), bindings, body })
 }
@@ -136,6 +139,17 @@ fn body_schema(
     converter: &mut Converter<'_>,
 ) -> Result<Value, String> {
     let mut schema = match form {
+        BodyForm::Xml if schema.is_some() => {
+            let value = match schema {
+                Some(schema) => {
+                    converter.convert(schema).map_err(|e| format!("the request body: {e}"))?
+                }
+                None => json!({}),
+            };
+            let text =
+                json!({"type": "string", "description": format!("The body as {media} text.")});
+            object(json!({ "anyOf": [value, text] }))
+        }
         BodyForm::Text | BodyForm::Xml => {
             object(json!({"type": "string", "description": format!("The body, as {media}.")}))
         }

@@ -18,6 +18,7 @@ pub mod output;
 pub mod request;
 pub mod select;
 pub mod style;
+pub mod xml;
 
 use crate::config::{AnswerAs, ResultAs};
 use crate::observe::ToolFigures;

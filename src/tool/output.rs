@@ -1,10 +1,11 @@
 //! The output schema of a tool, from the document's successful answers.
 
-use super::body::is_json;
+use super::body::{is_json, is_xml};
+use super::xml::Shapes;
 use crate::config::OutputSchema;
 use crate::openapi::Operation;
 use crate::schema::validators::{Lazy, Validators};
-use crate::schema::{Converter, tolerant};
+use crate::schema::{Converter, Library, tolerant};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Output {
     pub schema: Lazy,
     /// Handshake clients take no other root, and no other structured result.
     pub root_is_object: bool,
+    /// The answer is XML of this shape.
+    pub xml: Option<Shapes>,
 }
 
 /// `None` when the document describes no JSON answer, or in words that cannot
@@ -25,13 +28,15 @@ pub struct Output {
 pub fn compile(
     operation: &Operation<'_>,
     form: OutputSchema,
+    library: &Library,
     converter: &mut Converter<'_>,
     validators: &Arc<Validators>,
 ) -> Option<Output> {
     if form == OutputSchema::None {
         return None;
     }
-    let converted = converter.convert(success(operation)?).ok()?;
+    let (schema_of_answer, is_xml) = success(operation)?;
+    let converted = converter.convert(schema_of_answer).ok()?;
     let root_is_object = is_object(&converted, converter);
     let root = rooted(converted, root_is_object)?;
     let closed = Value::Object(converter.close(root));
@@ -46,12 +51,14 @@ pub fn compile(
     {
         return None;
     }
-    Some(Output { schema: validators.add(text.into()), root_is_object })
+    let xml = is_xml.then(|| Shapes::compile(library, schema_of_answer));
+    Some(Output { schema: validators.add(text.into()), root_is_object, xml })
 }
 
-/// The schema of the first successful JSON answer: 200, 201, 202, 203, other
+/// The schema of the first successful answer in JSON, or else in XML, and
+/// whether it is the latter: 200, 201, 202, 203, other
 /// 2xx, `2XX`. `default` mostly describes errors.
-fn success<'d>(operation: &Operation<'d>) -> Option<&'d Value> {
+fn success<'d>(operation: &Operation<'d>) -> Option<(&'d Value, bool)> {
     let rank = |status: &str| match status {
         "200" => 0,
         "201" => 1,
@@ -65,11 +72,12 @@ fn success<'d>(operation: &Operation<'d>) -> Option<&'d Value> {
         .iter()
         .filter(|r| r.status.starts_with('2'))
         .filter_map(|r| {
-            let media = r.media.iter().find(|m| is_json(m.name))?;
-            Some((rank(r.status), media.schema?))
+            let json = r.media.iter().find(|m| is_json(m.name));
+            let media = json.or_else(|| r.media.iter().find(|m| is_xml(m.name)))?;
+            Some((rank(r.status), media.schema?, json.is_none()))
         })
-        .min_by_key(|(rank, _)| *rank)
-        .map(|(_, schema)| schema)
+        .min_by_key(|(rank, _, _)| *rank)
+        .map(|(_, schema, is_xml)| (schema, is_xml))
 }
 
 /// Whether every value that fits is an object.

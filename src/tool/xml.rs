@@ -1,0 +1,464 @@
+//! Values <-> XML, by the `xml` keywords of a schema (OpenAPI 3.1, "XML
+//! Object").
+
+use super::encode::read;
+use crate::fault::{Class, Fault, Result};
+use crate::jsonrpc::raw::Raw;
+use crate::schema::Library;
+use quick_xml::escape::escape;
+use quick_xml::events::Event;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// The shape of XML that a schema describes: a table, since schemas recurse.
+#[derive(Debug)]
+pub struct Shapes {
+    table: Vec<Shape>,
+    root: usize,
+    root_name: String,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shape {
+    /// `xml.name`, with its prefix.
+    name: Option<String>,
+    /// ` xmlns:p="..."`, ready to stand in a tag.
+    namespace: String,
+    attribute: bool,
+    /// An array has an element around its items.
+    wrapped: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Kind {
+    #[default]
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    Array(usize),
+    Object(Vec<(String, usize)>),
+}
+
+/// Nesting and elements of one answer that is read.
+const DEPTH_MAX: usize = 64;
+const ELEMENTS_MAX: usize = 100_000;
+
+impl Shapes {
+    pub fn compile(library: &Library, schema: &Value) -> Shapes {
+        let mut compiler = Compiler { library, table: Vec::new(), known: HashMap::new() };
+        let root = compiler.shape(schema);
+        let named = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .map(crate::schema::reference::suggested_name);
+        let root_name =
+            compiler.table[root].name.clone().or(named).unwrap_or_else(|| "root".to_owned());
+        Shapes { table: compiler.table, root, root_name }
+    }
+
+    /// Writes a value as a document.
+    pub fn write(&self, value: &Raw<'_>) -> Result<String> {
+        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+        self.element(self.root, &self.root_name, value, &mut out)?;
+        Ok(out)
+    }
+
+    fn element(&self, at: usize, name: &str, value: &Raw<'_>, out: &mut String) -> Result<()> {
+        let shape = &self.table[at];
+        match (value, &shape.kind) {
+            (Raw::Null, _) => Ok(()),
+            (Raw::Array(items), kind) => {
+                let item = if let Kind::Array(item) = kind { *item } else { at };
+                let item_name = self.table[item].name.as_deref().unwrap_or(name);
+                let is_root = at == self.root;
+                if shape.wrapped || is_root {
+                    out.push_str(&format!("<{name}{}>", shape.namespace));
+                }
+                for raw in items {
+                    self.element(item, item_name, &read(raw)?, out)?;
+                }
+                if shape.wrapped || is_root {
+                    out.push_str(&format!("</{name}>"));
+                }
+                Ok(())
+            }
+            (Raw::Object(members), kind) => {
+                let known: &[(String, usize)] = if let Kind::Object(k) = kind { k } else { &[] };
+                let shape_of = |n: &str| known.iter().find(|(k, _)| k == n).map(|(_, at)| *at);
+                out.push_str(&format!("<{name}{}", shape.namespace));
+                for (key, raw) in members {
+                    if let Some(at) = shape_of(key).filter(|at| self.table[*at].attribute) {
+                        let name = self.table[at].name.as_deref().unwrap_or(key);
+                        let value = read(raw)?;
+                        if let Some(text) = value.scalar() {
+                            out.push_str(&format!(
+                                " {}=\"{}\"",
+                                named(name)?,
+                                escape(legal(text)?)
+                            ));
+                        }
+                    }
+                }
+                out.push('>');
+                for (key, raw) in members {
+                    match shape_of(key) {
+                        Some(at) if self.table[at].attribute => {}
+                        Some(at) => {
+                            let name = self.member_name(at, key);
+                            self.element(at, named(name)?, &read(raw)?, out)?;
+                        }
+                        None => self.unknown(key, &read(raw)?, out)?,
+                    }
+                }
+                out.push_str(&format!("</{name}>"));
+                Ok(())
+            }
+            (scalar, _) => {
+                let text = escape(legal(scalar.scalar().unwrap_or_default())?);
+                out.push_str(&format!("<{name}{}>{text}</{name}>", shape.namespace));
+                Ok(())
+            }
+        }
+    }
+
+    /// The element of a member: for an array that is not wrapped, its items'.
+    fn member_name<'n>(&'n self, at: usize, key: &'n str) -> &'n str {
+        let shape = &self.table[at];
+        match shape.kind {
+            Kind::Array(item) if !shape.wrapped => {
+                // The array's own name counts only where it is wrapped.
+                self.table[item].name.as_deref().unwrap_or(key)
+            }
+            _ => shape.name.as_deref().unwrap_or(key),
+        }
+    }
+
+    /// A member the schema does not know is written by its name.
+    fn unknown(&self, key: &str, value: &Raw<'_>, out: &mut String) -> Result<()> {
+        let key = named(key)?;
+        match value {
+            Raw::Null => Ok(()),
+            Raw::Array(items) => items.iter().try_for_each(|i| self.unknown(key, &read(i)?, out)),
+            Raw::Object(members) => {
+                out.push_str(&format!("<{key}>"));
+                for (name, raw) in members {
+                    self.unknown(name, &read(raw)?, out)?;
+                }
+                out.push_str(&format!("</{key}>"));
+                Ok(())
+            }
+            scalar => {
+                let text = escape(legal(scalar.scalar().unwrap_or_default())?);
+                out.push_str(&format!("<{key}>{text}</{key}>"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads a document as the value the schema describes.
+    pub fn read(&self, text: &str) -> std::result::Result<Value, String> {
+        Ok(self.value(self.root, &parse(text)?))
+    }
+
+    fn value(&self, at: usize, element: &Element) -> Value {
+        match &self.table[at].kind {
+            Kind::Object(members) => {
+                let mut out = Map::new();
+                for (key, at) in members {
+                    if let Some(value) = self.member(*at, key, element) {
+                        out.insert(key.clone(), value);
+                    }
+                }
+                Value::Object(out)
+            }
+            Kind::Array(item) => {
+                Value::Array(element.children.iter().map(|c| self.value(*item, c)).collect())
+            }
+            kind => scalar(kind, &element.text),
+        }
+    }
+
+    fn member(&self, at: usize, key: &str, parent: &Element) -> Option<Value> {
+        let shape = &self.table[at];
+        let name = self.member_name(at, key);
+        if shape.attribute {
+            let (_, text) = parent.attributes.iter().find(|(n, _)| n == name)?;
+            return Some(scalar(&shape.kind, text));
+        }
+        let mut found = parent.children.iter().filter(|c| c.name == name).peekable();
+        match shape.kind {
+            Kind::Array(item) if !shape.wrapped => {
+                found.peek()?;
+                Some(found.map(|c| self.value(item, c)).collect())
+            }
+            _ => Some(self.value(at, found.next()?)),
+        }
+    }
+}
+
+struct Compiler<'l> {
+    library: &'l Library,
+    table: Vec<Shape>,
+    known: HashMap<String, usize>,
+}
+
+impl Compiler<'_> {
+    fn shape(&mut self, schema: &Value) -> usize {
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        if let Some(at) = reference.and_then(|r| self.known.get(r)) {
+            return *at;
+        }
+        let at = self.table.len();
+        self.table.push(Shape::default());
+        if let Some(reference) = reference {
+            self.known.insert(reference.to_owned(), at);
+        }
+        let library = self.library;
+        let resolved = library.follow(schema).unwrap_or(&Value::Null);
+        let mut shape = Shape { kind: self.kind(resolved), ..Shape::default() };
+        // What stands beside the reference is about this use of it.
+        for xml in [resolved.get("xml"), schema.get("xml")].into_iter().flatten() {
+            let text = |key: &str| xml.get(key).and_then(Value::as_str);
+            let flag = |key: &str| xml.get(key) == Some(&Value::Bool(true));
+            let prefix = text("prefix").map(|p| format!("{p}:")).unwrap_or_default();
+            if let Some(name) = text("name") {
+                shape.name = Some(format!("{prefix}{name}"));
+            }
+            if let Some(namespace) = text("namespace") {
+                let colon = text("prefix").map(|p| format!(":{p}")).unwrap_or_default();
+                shape.namespace = format!(" xmlns{colon}=\"{}\"", escape(namespace));
+            }
+            shape.attribute |= flag("attribute");
+            shape.wrapped |= flag("wrapped");
+        }
+        self.table[at] = shape;
+        at
+    }
+
+    fn kind(&mut self, schema: &Value) -> Kind {
+        let kind = match schema.get("type") {
+            Some(Value::Array(types)) => {
+                types.iter().find_map(|t| t.as_str().filter(|t| *t != "null"))
+            }
+            other => other.and_then(Value::as_str),
+        };
+        match kind {
+            Some("integer") => Kind::Integer,
+            Some("number") => Kind::Number,
+            Some("boolean") => Kind::Boolean,
+            Some("array") => match schema.get("items") {
+                Some(items) => Kind::Array(self.shape(items)),
+                None => Kind::Array(self.shape(&Value::Null)),
+            },
+            Some("string") => Kind::Text,
+            _ => {
+                let mut members = Vec::new();
+                self.members(schema, &mut members, 0);
+                if members.is_empty() && kind != Some("object") {
+                    Kind::Text
+                } else {
+                    Kind::Object(members)
+                }
+            }
+        }
+    }
+
+    fn members(&mut self, schema: &Value, out: &mut Vec<(String, usize)>, depth: usize) {
+        const COMPOSITION_DEPTH_MAX: usize = 8;
+        let library = self.library;
+        for (name, property) in
+            schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
+            let at = self.shape(property);
+            out.push((name.clone(), at));
+        }
+        for branch in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            if let (Ok(branch), true) = (library.follow(branch), depth < COMPOSITION_DEPTH_MAX) {
+                self.members(branch, out, depth + 1);
+            }
+        }
+    }
+}
+
+/// A name that can be a tag; arguments may hold others.
+fn named(name: &str) -> Result<&str> {
+    let good = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
+    match good {
+        true => Ok(name),
+        false => {
+            Err(Fault::new(Class::InvalidArguments, format!("`{name}` cannot be an XML element")))
+        }
+    }
+}
+
+/// Text without the characters that no XML document may have.
+fn legal(text: &str) -> Result<&str> {
+    let bad = |c: char| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}'))
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    match text.chars().any(bad) {
+        true => Err(Fault::new(
+            Class::InvalidArguments,
+            "the body has a control character, which XML cannot carry",
+        )),
+        false => Ok(text),
+    }
+}
+
+fn scalar(kind: &Kind, text: &str) -> Value {
+    let text = text.trim_matches(['\n', '\r', '\t', ' ']);
+    let json = |wanted: fn(&Value) -> bool| {
+        serde_json::from_str::<Value>(text).ok().filter(wanted).unwrap_or_else(|| text.into())
+    };
+    match kind {
+        Kind::Integer | Kind::Number => json(Value::is_number),
+        Kind::Boolean => json(Value::is_boolean),
+        _ => text.into(),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Element {
+    name: String,
+    attributes: Vec<(String, String)>,
+    children: Vec<Element>,
+    text: String,
+}
+
+/// Reads a document into elements, within bounds. A DOCTYPE is refused: it can
+/// define entities that grow without end.
+fn parse(text: &str) -> std::result::Result<Element, String> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    let mut open: Vec<Element> = vec![Element::default()];
+    let mut elements = 0;
+    loop {
+        let event = reader.read_event().map_err(|e| format!("not XML: {e}"))?;
+        let is_empty = matches!(event, Event::Empty(_));
+        match event {
+            Event::Eof => break,
+            Event::DocType(_) => return Err("XML with a DOCTYPE is not read".to_owned()),
+            Event::Start(tag) | Event::Empty(tag) => {
+                elements += 1;
+                if elements > ELEMENTS_MAX || open.len() > DEPTH_MAX {
+                    return Err("the XML has too many elements or levels".to_owned());
+                }
+                let mut element =
+                    Element { name: tag.name().as_ref().to_owned(), ..Element::default() };
+                for attribute in tag.attributes() {
+                    let attribute = attribute.map_err(|e| format!("not XML: {e}"))?;
+                    let value = quick_xml::escape::unescape(&attribute.value)
+                        .map_err(|e| format!("not XML: {e}"))?;
+                    element
+                        .attributes
+                        .push((attribute.key.as_ref().to_owned(), value.into_owned()));
+                }
+                open.push(element);
+                if is_empty {
+                    close(&mut open);
+                }
+            }
+            Event::End(_) => close(&mut open),
+            Event::Text(t) => {
+                if let Some(element) = open.last_mut() {
+                    element.text.push_str(&t);
+                }
+            }
+            Event::CData(t) => {
+                if let Some(element) = open.last_mut() {
+                    element.text.push_str(&t);
+                }
+            }
+            Event::GeneralRef(reference) => {
+                let escaped = format!("&{};", &*reference);
+                let plain =
+                    quick_xml::escape::unescape(&escaped).map_err(|e| format!("not XML: {e}"))?;
+                if let Some(element) = open.last_mut() {
+                    element.text.push_str(&plain);
+                }
+            }
+            _ => {}
+        }
+    }
+    match (open.len(), open.pop().and_then(|mut root| root.children.pop())) {
+        (1, Some(root)) => Ok(root),
+        _ => Err("not XML: an element is not closed, or there is none".to_owned()),
+    }
+}
+
+fn close(open: &mut Vec<Element>) {
+    if open.len() > 1
+        && let Some(done) = open.pop()
+        && let Some(parent) = open.last_mut()
+    {
+        parent.children.push(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use serde_json::value::RawValue;
+
+    fn shapes() -> Shapes {
+        let root = json!({"components": {"schemas": {
+            "Pet": {"type": "object", "xml": {"name": "pet", "prefix": "p", "namespace": "http://x.test/?a&b"}, "properties": {
+                "id": {"type": "integer", "xml": {"attribute": true}},
+                "name": {"type": "string"},
+                "tags": {"type": "array", "items": {"type": "string", "xml": {"name": "tag"}}, "xml": {"name": "tagList", "wrapped": true}},
+                "photos": {"type": "array", "items": {"type": "string"}, "xml": {"name": "ignored"}},
+                "good": {"type": "boolean"},
+                "parent": {"$ref": "#/components/schemas/Pet"},
+            }},
+        }}});
+        Shapes::compile(&Library::new(root), &json!({"$ref": "#/components/schemas/Pet"}))
+    }
+
+    fn written(shapes: &Shapes, json: &str) -> std::result::Result<String, String> {
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        shapes.write(&read(raw).unwrap()).map_err(|f| f.message)
+    }
+
+    #[test]
+    fn keywords_shape_what_is_written_and_read() {
+        let json = r#"{"id":7,"name":"a<b & \"c\"","tags":["x","y"],"photos":["u","v"],"good":true,"parent":{"id":8,"name":"p"}}"#;
+        let xml = written(&shapes(), json).unwrap();
+        assert_eq!(
+            xml,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><p:pet xmlns:p=\"http://x.test/?a&amp;b\" id=\"7\"><name>a&lt;b &amp; &quot;c&quot;</name><tagList><tag>x</tag><tag>y</tag></tagList><photos>u</photos><photos>v</photos><good>true</good><p:pet xmlns:p=\"http://x.test/?a&amp;b\" id=\"8\"><name>p</name></p:pet></p:pet>"
+        );
+        assert_eq!(shapes().read(&xml).unwrap(), serde_json::from_str::<Value>(json).unwrap());
+    }
+
+    #[test]
+    fn what_no_xml_can_carry_is_refused() {
+        for json in [r#"{"name":"a\u0000"}"#, r#"{"a b":"x"}"#, r#"{"<x>":"y"}"#, r#"{"1a":2}"#] {
+            assert!(written(&shapes(), json).is_err(), "{json}");
+        }
+        assert!(
+            written(&shapes(), r#"{"extra":{"deep":[1,null]}}"#)
+                .unwrap()
+                .contains("<extra><deep>1</deep></extra>")
+        );
+    }
+
+    #[test]
+    fn bad_xml_is_told() {
+        let deep = "<a>".repeat(DEPTH_MAX + 1);
+        for xml in [
+            "",
+            "<a>",
+            "<a></b>",
+            "plain",
+            "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>",
+            "<a>&nope;</a>",
+            &deep,
+        ] {
+            assert!(shapes().read(xml).is_err(), "{xml}");
+        }
+    }
+}
