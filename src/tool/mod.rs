@@ -13,6 +13,7 @@ pub mod encode;
 mod extension;
 mod form;
 pub mod input;
+mod markup;
 pub mod name;
 pub mod output;
 pub mod request;

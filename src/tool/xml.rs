@@ -2,11 +2,11 @@
 //! Object").
 
 use super::encode::read;
+use super::markup::{Element, parse};
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
 use crate::schema::Library;
 use quick_xml::escape::escape;
-use quick_xml::events::Event;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -40,10 +40,6 @@ enum Kind {
     Array(usize),
     Object(Vec<(String, usize)>),
 }
-
-/// Nesting and elements of one answer that is read.
-const DEPTH_MAX: usize = 64;
-const ELEMENTS_MAX: usize = 100_000;
 
 impl Shapes {
     pub fn compile(library: &Library, schema: &Value) -> Shapes {
@@ -321,83 +317,6 @@ fn scalar(kind: &Kind, text: &str) -> Value {
     }
 }
 
-#[derive(Debug, Default)]
-struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    children: Vec<Element>,
-    text: String,
-}
-
-/// Reads a document into elements, within bounds. A DOCTYPE is refused: it can
-/// define entities that grow without end.
-fn parse(text: &str) -> std::result::Result<Element, String> {
-    let mut reader = quick_xml::Reader::from_str(text);
-    let mut open: Vec<Element> = vec![Element::default()];
-    let mut elements = 0;
-    loop {
-        let event = reader.read_event().map_err(|e| format!("not XML: {e}"))?;
-        let is_empty = matches!(event, Event::Empty(_));
-        match event {
-            Event::Eof => break,
-            Event::DocType(_) => return Err("XML with a DOCTYPE is not read".to_owned()),
-            Event::Start(tag) | Event::Empty(tag) => {
-                elements += 1;
-                if elements > ELEMENTS_MAX || open.len() > DEPTH_MAX {
-                    return Err("the XML has too many elements or levels".to_owned());
-                }
-                let mut element =
-                    Element { name: tag.name().as_ref().to_owned(), ..Element::default() };
-                for attribute in tag.attributes() {
-                    let attribute = attribute.map_err(|e| format!("not XML: {e}"))?;
-                    let value = quick_xml::escape::unescape(&attribute.value)
-                        .map_err(|e| format!("not XML: {e}"))?;
-                    element
-                        .attributes
-                        .push((attribute.key.as_ref().to_owned(), value.into_owned()));
-                }
-                open.push(element);
-                if is_empty {
-                    close(&mut open);
-                }
-            }
-            Event::End(_) => close(&mut open),
-            Event::Text(t) => {
-                if let Some(element) = open.last_mut() {
-                    element.text.push_str(&t);
-                }
-            }
-            Event::CData(t) => {
-                if let Some(element) = open.last_mut() {
-                    element.text.push_str(&t);
-                }
-            }
-            Event::GeneralRef(reference) => {
-                let escaped = format!("&{};", &*reference);
-                let plain =
-                    quick_xml::escape::unescape(&escaped).map_err(|e| format!("not XML: {e}"))?;
-                if let Some(element) = open.last_mut() {
-                    element.text.push_str(&plain);
-                }
-            }
-            _ => {}
-        }
-    }
-    match (open.len(), open.pop().and_then(|mut root| root.children.pop())) {
-        (1, Some(root)) => Ok(root),
-        _ => Err("not XML: an element is not closed, or there is none".to_owned()),
-    }
-}
-
-fn close(open: &mut Vec<Element>) {
-    if open.len() > 1
-        && let Some(done) = open.pop()
-        && let Some(parent) = open.last_mut()
-    {
-        parent.children.push(done);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -448,7 +367,7 @@ mod tests {
 
     #[test]
     fn bad_xml_is_told() {
-        let deep = "<a>".repeat(DEPTH_MAX + 1);
+        let deep = "<a>".repeat(crate::tool::markup::DEPTH_MAX + 1);
         for xml in [
             "",
             "<a>",
