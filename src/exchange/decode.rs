@@ -6,13 +6,17 @@ use crate::fault::{Class, Fault, Result};
 use std::io::{self, Write};
 
 /// Decodes one body.
-pub struct Decoder(Kind);
+pub struct Decoder {
+    kind: Kind,
+    /// Whether anything came in: nothing at all is an empty body.
+    fed: bool,
+}
 
 enum Kind {
     Gzip(flate2::write::MultiGzDecoder<Sink>),
     Deflate(flate2::write::ZlibDecoder<Sink>),
     Brotli(Box<brotli::DecompressorWriter<Sink>>),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
+    Zstd(Box<Zstd>),
 }
 
 /// Where decoded bytes go until they are taken.
@@ -46,10 +50,7 @@ impl Decoder {
             "gzip" | "x-gzip" => Kind::Gzip(flate2::write::MultiGzDecoder::new(sink)),
             "deflate" => Kind::Deflate(flate2::write::ZlibDecoder::new(sink)),
             "br" => Kind::Brotli(Box::new(brotli::DecompressorWriter::new(sink, 4096))),
-            "zstd" => match zstd::stream::write::Decoder::new(sink) {
-                Ok(decoder) => Kind::Zstd(Box::new(decoder)),
-                Err(e) => return Err(broken().log(e.to_string())),
-            },
+            "zstd" => Kind::Zstd(Box::new(Zstd::new(sink).map_err(|e| failed(&e))?)),
             _ => {
                 return Err(Fault::new(
                     Class::UpstreamInvalid,
@@ -58,16 +59,17 @@ impl Decoder {
                 .log(format!("content-encoding {encoding}")));
             }
         };
-        Ok(Some(Decoder(kind)))
+        Ok(Some(Decoder { kind, fed: false }))
     }
 
     /// Decodes a piece and gives what came out.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
-        let written = match &mut self.0 {
+        self.fed |= !chunk.is_empty();
+        let written = match &mut self.kind {
             Kind::Gzip(d) => d.write_all(chunk).and_then(|()| d.flush()),
             Kind::Deflate(d) => d.write_all(chunk).and_then(|()| d.flush()),
             Kind::Brotli(d) => d.write_all(chunk),
-            Kind::Zstd(d) => d.write_all(chunk).and_then(|()| d.flush()),
+            Kind::Zstd(d) => d.push(chunk),
         };
         written.map_err(|e| failed(&e))?;
         Ok(self.take())
@@ -75,24 +77,64 @@ impl Decoder {
 
     /// Ends the body; one that stops in the middle is a fault.
     pub fn end(&mut self) -> Result<Vec<u8>> {
-        let ended = match &mut self.0 {
+        if !self.fed {
+            return Ok(Vec::new());
+        }
+        let ended = match &mut self.kind {
             Kind::Gzip(d) => d.try_finish(),
             Kind::Deflate(d) => d.try_finish(),
             Kind::Brotli(d) => d.close(),
-            Kind::Zstd(d) => d.flush(),
+            Kind::Zstd(d) => d.end(),
         };
         ended.map_err(|e| failed(&e))?;
         Ok(self.take())
     }
 
     fn take(&mut self) -> Vec<u8> {
-        let sink = match &mut self.0 {
+        let sink = match &mut self.kind {
             Kind::Gzip(d) => d.get_mut(),
             Kind::Deflate(d) => d.get_mut(),
             Kind::Brotli(d) => d.get_mut(),
-            Kind::Zstd(d) => d.get_mut(),
+            Kind::Zstd(d) => &mut d.sink,
         };
         std::mem::take(&mut sink.out)
+    }
+}
+
+/// The crate's own writer does not tell a frame that is cut from a whole one.
+struct Zstd {
+    raw: zstd::stream::raw::Decoder<'static>,
+    sink: Sink,
+    /// Bytes the frame still wants; zero between frames.
+    wanted: usize,
+}
+
+impl Zstd {
+    fn new(sink: Sink) -> io::Result<Self> {
+        Ok(Zstd { raw: zstd::stream::raw::Decoder::new()?, sink, wanted: 0 })
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
+        use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
+        let mut piece = [0; 16 << 10];
+        let mut input = InBuffer::around(chunk);
+        loop {
+            let mut output = OutBuffer::around(&mut piece[..]);
+            self.wanted = self.raw.run(&mut input, &mut output)?;
+            let written = output.pos();
+            self.sink.write_all(&piece[..written])?;
+            // A full piece may have more behind it.
+            if input.pos() >= chunk.len() && written < piece.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn end(&self) -> io::Result<()> {
+        match self.wanted {
+            0 => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the frame is cut")),
+        }
     }
 }
 
@@ -186,14 +228,23 @@ mod tests {
             ("gzip", &b"plain text"[..]),
             ("br", &[0xff; 40]),
             ("zstd", b"nope"),
-            ("gzip, br", b""),
-            ("compress", b""),
+            ("gzip, br", b"x"),
+            ("compress", b"x"),
         ] {
             let fault = decode(encoding, body, 4096, 1000).unwrap_err();
             assert_eq!(fault.class, Class::UpstreamInvalid, "{encoding}");
         }
-        let whole = gzip(&[7; 5000]);
-        assert!(decode("gzip", &whole[..whole.len() - 9], 4096, 9999).is_err());
+        for (encoding, whole) in
+            [("gzip", gzip(&[7; 5000])), ("zstd", zstd_(&[7; 5000])), ("br", br(&[7; 5000]))]
+        {
+            let cut = &whole[..whole.len() - 4];
+            assert!(decode(encoding, cut, 4096, 9999).is_err(), "{encoding} cut");
+            assert_eq!(
+                decode(encoding, b"", 1, 9).ok().as_deref(),
+                Some(&b""[..]),
+                "{encoding} of nothing"
+            );
+        }
         assert_eq!(decode("identity", b"x", 1, 9).ok().as_deref(), Some(&b"x"[..]));
     }
 }

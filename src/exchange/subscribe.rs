@@ -27,6 +27,10 @@ impl Subscription {
     pub fn modern(server: &Arc<Server>, id: &str, filter: Option<&str>) -> Result<Self> {
         let filter: Filter = match filter {
             None => Filter::default(),
+            Some(text) if !text.starts_with('{') => {
+                let message = "`params.notifications` must be an object";
+                return Err(Fault::new(Class::InvalidParams, message));
+            }
             Some(text) => serde_json::from_str(text).map_err(|e| {
                 Fault::new(
                     Class::InvalidParams,
@@ -44,6 +48,10 @@ impl Subscription {
 
     pub fn is_modern(&self) -> bool {
         self.id.is_some()
+    }
+
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// What opens the stream.

@@ -98,7 +98,8 @@ fn advice(head: &ResponseHead<'_>) -> String {
             format!("Try again after {after} s.")
         }
         (429, _) => "Too many calls; try again later.".into(),
-        (301..=308, _) => redirect(head),
+        (301..=303 | 307 | 308, _) => redirect(head),
+        (304, _) => "It did not change.".into(),
         (500..=599, _) => "The API failed; the call may work later.".into(),
         _ => String::new(),
     }

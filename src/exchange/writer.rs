@@ -4,7 +4,7 @@
 use super::call::Call;
 use super::reply::{open_result, tail};
 use super::respond::base64_into;
-use super::words::{ResponseHead, error_text};
+use super::words::{ERROR_BODY_BYTES_MAX, ResponseHead, error_text};
 use crate::jsonrpc::escape::{TextChunks, escape_into, string_into};
 use crate::observe::Outcome;
 use crate::tool::answer::Kind;
@@ -75,7 +75,10 @@ impl Call {
             is_error: !success,
             outcome: if success { Outcome::Ok } else { Outcome::ErrorStatus },
             received: 0,
-            bytes_max: self.tool.stream_bytes_max,
+            bytes_max: match success {
+                true => self.tool.stream_bytes_max,
+                false => ERROR_BODY_BYTES_MAX,
+            },
             ended: false,
             opening,
         }
@@ -105,6 +108,13 @@ impl Writer {
         match &mut self.form {
             Form::Text(text) => text.push(taken, out),
             Form::Base64 { rest, len } => push_base64(rest, len, taken, out),
+        }
+        if taken.len() < chunk.len() && self.is_error {
+            // Enough to know what went wrong.
+            if let Form::Text(_) = self.form {
+                escape_into(out, "…");
+            }
+            return self.end(out);
         }
         if taken.len() < chunk.len() {
             let limit = crate::config::units::show_bytes(self.bytes_max);

@@ -72,6 +72,10 @@ async fn read_all(session: &mut Session, limit: usize) -> Result<Option<Bytes>> 
 /// Reads and drops the rest of a body that is refused, within bounds: a client
 /// that is still sending would otherwise see a reset instead of the answer.
 pub async fn discard(session: &mut Session) {
+    if expects_continue(session) {
+        // It waits for our word, and got another.
+        return session.set_keepalive(None);
+    }
     const BYTES_MAX: usize = 8 << 20;
     const TIME_MAX: Duration = Duration::from_secs(2);
     let mut seen = 0;

@@ -49,36 +49,46 @@ impl Gateway {
         loaded: &Arc<Loaded>,
         call: &Call,
     ) -> Result<()> {
+        let told = self.tell(session, loaded, call).await;
+        // Whatever went wrong on the way was the client's going.
+        let outcome = told.as_ref().map_or(Outcome::Cancelled, |(_, outcome)| *outcome);
+        self.record_call(ctx, call, outcome);
+        let (last, _) = told?;
+        ctx.sent = last.len();
+        session.write_response_body(Some(last.into()), true).await
+    }
+
+    /// Makes the call and sends the notices; gives the last events.
+    async fn tell(
+        &self,
+        session: &mut Session,
+        loaded: &Arc<Loaded>,
+        call: &Call,
+    ) -> Result<(Vec<u8>, Outcome)> {
         let peers = &loaded.peers[call.tool.upstream];
         let deadline = tokio::time::Instant::now() + call.tool.timeout;
         self.open_events(session).await?;
         session.write_response_body(Some(call.notice(Phase::Sent).into()), false).await?;
         let opened = {
             let mut opened = std::pin::pin!(self.upstream.open(peers, call, deadline));
-            connector::unless_gone(session.as_downstream_mut(), opened.as_mut()).await
+            connector::unless_gone(session.as_downstream_mut(), opened.as_mut()).await?
         };
-        let opened = opened.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))?;
         let rendered = match opened {
             Err(fault) => told(call, &fault),
             Ok(opened) => {
                 session
                     .write_response_body(Some(call.notice(Phase::Headers).into()), false)
                     .await?;
-                let read = {
-                    let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
-                    connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await
-                };
-                match read.inspect_err(|_| self.record_call(ctx, call, Outcome::Cancelled))? {
+                let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
+                match connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await? {
                     Ok(answer) => call.answer(&answer.head(), &answer.body),
                     Err(fault) => told(call, &fault),
                 }
             }
         };
-        self.record_call(ctx, call, rendered.outcome);
         let mut last = call.notice(Phase::Body);
         event_into(&rendered.body, &mut last);
-        ctx.sent = last.len();
-        session.write_response_body(Some(last.into()), true).await
+        Ok((last, rendered.outcome))
     }
 
     fn record_call(&self, ctx: &mut Context, call: &Call, outcome: Outcome) {

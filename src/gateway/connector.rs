@@ -11,7 +11,7 @@ use crate::fault::{Class, Fault};
 use crate::observe::metrics;
 use crate::tool::request::{is_idempotent, is_safe};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::Error;
@@ -224,15 +224,45 @@ async fn send(
             session.finish_request_body().await?;
         }
     }
-    for _ in 0..INFORMATIONAL_MAX {
+    let mut informational = 0;
+    loop {
         session.read_response_header().await?;
-        if let Some(head) = session.response_header()
-            && !head.status.is_informational()
-        {
-            return Ok(Box::new(head.clone()));
+        let Some(head) = session.response_header() else { continue };
+        sound(head, &mut informational)?;
+        if !head.status.is_informational() {
+            let head = Box::new(head.clone());
+            return match has_two_framings(session, &head) {
+                true => Error::e_explain(ErrorType::InvalidHTTPHeader, "two framings at once"),
+                false => Ok(head),
+            };
         }
     }
-    Error::e_explain(ErrorType::InvalidHTTPHeader, "too many informational answers")
+}
+
+/// Both a length and chunks: the front of a smuggled answer (RFC 9112 §6.3).
+/// Pingora takes the length out, so the header's bytes are looked at.
+fn has_two_framings(session: &ClientSession, head: &ResponseHeader) -> bool {
+    let Some(http1) = session.as_http1().filter(|_| head.headers.contains_key(TRANSFER_ENCODING))
+    else {
+        return false;
+    };
+    let raw = http1.get_headers_raw_bytes();
+    raw.split(|b| *b == b'\n')
+        .any(|line| line.get(..15).is_some_and(|l| l.eq_ignore_ascii_case(b"content-length:")))
+}
+
+/// Refuses headers that no answer may have: a change of protocol nobody asked
+/// for, informational ones without end.
+pub fn sound(head: &ResponseHeader, informational: &mut usize) -> PingoraResult<()> {
+    let refused = |why: &'static str| Error::e_explain(ErrorType::InvalidHTTPHeader, why);
+    if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
+        return refused("a change of protocol");
+    }
+    *informational += usize::from(head.status.is_informational());
+    if *informational > INFORMATIONAL_MAX {
+        return refused("too many informational answers");
+    }
+    Ok(())
 }
 
 async fn read_body(
@@ -331,19 +361,20 @@ fn unreachable(e: &Error) -> Fault {
     fault.log(e.to_string())
 }
 
+const NOT_HTTP: &str = "The API sent something that is not HTTP; this is for its operator";
+
 /// Something was sent and no whole answer came back.
 pub fn broken(e: &Error) -> Fault {
+    let invalid_chunk = matches!(e.etype().as_str(), "InvalidChunk" | "InvalidTrailerEnd");
     let fault = match e.etype() {
+        _ if invalid_chunk => Fault::new(Class::UpstreamInvalid, NOT_HTTP),
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
             Fault::new(Class::UpstreamTimeout, "The API stopped answering")
         }
         ErrorType::InvalidHTTPHeader
         | ErrorType::H2Error
         | ErrorType::InvalidH2
-        | ErrorType::H1Error => Fault::new(
-            Class::UpstreamInvalid,
-            "The API sent something that is not HTTP; this is for its operator",
-        ),
+        | ErrorType::H1Error => Fault::new(Class::UpstreamInvalid, NOT_HTTP),
         ErrorType::ConnectRefused
         | ErrorType::ConnectTimedout
         | ErrorType::ConnectNoRoute

@@ -79,16 +79,21 @@ struct Timed {
 }
 
 /// Travels with a request to tell that its header is complete.
-pub struct HeaderSeen(Arc<AtomicBool>);
+pub struct HeaderSeen {
+    seen: Arc<AtomicBool>,
+    nth: u32,
+}
 
 impl HeaderSeen {
-    pub fn mark(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Tells so, and which request of its connection this is, from one.
+    pub fn mark(&self) -> u32 {
+        self.seen.store(true, Ordering::Relaxed);
+        self.nth
     }
 }
 
-/// Travels from one request of a connection to the next.
-pub struct Reused;
+/// Travels from one request of a connection to the next: how many there were.
+pub struct Served(pub u32);
 
 #[async_trait]
 impl HttpServerApp for Timed {
@@ -101,13 +106,17 @@ impl HttpServerApp for Timed {
         if session.is_http2() {
             return self.proxy.process_new_http(session, stop).await;
         }
-        let reused = session.take_connection_user_context().is_some();
+        let carried = session.take_connection_user_context();
+        let served = carried.and_then(|c| c.downcast::<Served>().ok()).map_or(0, |s| s.0);
         let limit = {
             let loaded = self.shared.live.load();
-            if reused { loaded.limits.idle_timeout } else { loaded.limits.header_timeout }
+            if served > 0 { loaded.limits.idle_timeout } else { loaded.limits.header_timeout }
         };
         let seen = Arc::new(AtomicBool::new(false));
-        session.set_connection_user_context(Some(Box::new(HeaderSeen(seen.clone()))));
+        session.set_connection_user_context(Some(Box::new(HeaderSeen {
+            seen: seen.clone(),
+            nth: served + 1,
+        })));
         let mut request = std::pin::pin!(self.proxy.process_new_http(session, stop));
         tokio::select! {
             biased;

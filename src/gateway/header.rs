@@ -35,7 +35,15 @@ pub fn refused(session: &Session) -> Option<u16> {
     if bytes > HEADER_BYTES_MAX || request.headers.len() > HEADER_FIELDS_MAX {
         return Some(431);
     }
-    if request.headers.contains_key(header::UPGRADE) && request.version != Version::HTTP_2 {
+    if request.version == Version::HTTP_2 {
+        return None;
+    }
+    if request.headers.contains_key(header::UPGRADE) {
+        return Some(400);
+    }
+    let raw = session.as_downstream().to_h1_raw();
+    // A line that ends with LF alone is another line to other readers.
+    if memchr::memchr_iter(b'\n', &raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
         return Some(400);
     }
     // Both framings at once: the front of a smuggled request (RFC 9112 §6.1).
@@ -43,7 +51,6 @@ pub fn refused(session: &Session) -> Option<u16> {
     if chunked.is_empty() {
         return None;
     }
-    let raw = session.as_downstream().to_h1_raw();
     let has_length = raw
         .split(|b| *b == b'\n')
         .any(|line| line.get(..15).is_some_and(|l| l.eq_ignore_ascii_case(b"content-length:")));

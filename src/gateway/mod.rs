@@ -77,7 +77,8 @@ pub struct Context {
     relay: Option<Box<relay::Relay>>,
     record: Option<(Record, Option<Arc<crate::snapshot::Server>>)>,
     request_id: u64,
-    header_seen: Option<Box<edge::HeaderSeen>>,
+    /// Which request of its connection this is, from one.
+    nth: u32,
     sent: usize,
 }
 
@@ -96,17 +97,16 @@ impl ProxyHttp for Gateway {
         carried: Box<dyn Any + Send + Sync>,
     ) {
         if let Ok(seen) = carried.downcast::<edge::HeaderSeen>() {
-            seen.mark();
-            ctx.header_seen = Some(seen);
+            ctx.nth = seen.mark();
         }
     }
 
     fn persist_connection_context(
         &self,
         _: &Session,
-        _: &Context,
+        ctx: &Context,
     ) -> Option<Box<dyn Any + Send + Sync>> {
-        Some(Box::new(edge::Reused))
+        Some(Box::new(edge::Served(ctx.nth)))
     }
 
     /// Sets what Pingora leaves open: `read_request` resets it for every request.
@@ -116,7 +116,8 @@ impl ProxyHttp for Gateway {
         let loaded = self.shared.live.load();
         let limits = &loaded.limits;
         let draining = self.shared.draining.load(Ordering::Relaxed);
-        let keep = match draining || !header::keeps_alive(session) {
+        let last = ctx.nth >= limits.requests_per_connection;
+        let keep = match draining || last || !header::keeps_alive(session) {
             true => None,
             false => Some(limits.idle_timeout.as_secs().max(1)),
         };
@@ -185,12 +186,24 @@ impl ProxyHttp for Gateway {
 
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<Option<Duration>> {
-        relay::transform(body, end_of_stream, ctx)
+        relay::transform(session, body, end_of_stream, ctx)
+    }
+
+    /// Nothing was sent: the next address may be tried.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        _: &mut Context,
+        mut e: Box<Error>,
+    ) -> Box<Error> {
+        e.set_retry(true);
+        e
     }
 
     fn error_while_proxy(
@@ -224,8 +237,10 @@ impl ProxyHttp for Gateway {
     }
 
     /// What clients do to their connections is no error of ours.
-    fn suppress_error_log(&self, _: &Session, _: &Context, e: &Error) -> bool {
-        *e.esource() == ErrorSource::Downstream
+    fn suppress_error_log(&self, _: &Session, ctx: &Context, e: &Error) -> bool {
+        // Those of relayed calls are told with the call.
+        ctx.relay.is_some()
+            || *e.esource() == ErrorSource::Downstream
             || matches!(e.etype(), pingora::ErrorType::HTTPStatus(_))
     }
 
@@ -302,6 +317,9 @@ impl Gateway {
         };
         let reuse = match (&mut ctx.relay, code) {
             (Some(_), 502) => relay::fail(self, session, e, ctx).await.is_ok(),
+            (Some(_), _) if e.etype() == &relay::ENDED => {
+                relay::fail(self, session, e, ctx).await.is_ok()
+            }
             (_, 0) => false,
             _ if session.response_written().is_some() => false,
             _ => {
@@ -359,8 +377,12 @@ impl Gateway {
             let fault = Fault::new(Class::Overloaded, "too many open streams; try again later");
             let method = if subscription.is_modern() { "subscriptions/listen" } else { "GET" };
             let record = Record::new(method, subscription.is_modern());
-            let mut reply =
-                crate::exchange::fault_reply(None, subscription.is_modern(), fault, record);
+            let mut reply = crate::exchange::fault_reply(
+                subscription.id(),
+                subscription.is_modern(),
+                fault,
+                record,
+            );
             reply.server = Some(subscription.server.clone());
             return self.send(session, ctx, reply).await;
         };

@@ -50,6 +50,10 @@ impl Peers {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     pub fn at(&self, index: usize) -> Option<&Peer> {
         self.list.get(index)
     }

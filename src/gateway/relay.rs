@@ -17,8 +17,12 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result};
 use pingora_proxy::Session;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The end of a relayed call whose result is complete.
+pub const ENDED: ErrorType = ErrorType::new("ResultComplete");
 
 /// One relayed call.
 pub struct Relay {
@@ -26,6 +30,10 @@ pub struct Relay {
     loaded: Arc<Loaded>,
     peer: Option<usize>,
     deadline: Instant,
+    /// Pieces that Pingora may still drop when the upstream fails.
+    unwritten: Unwritten,
+    /// Answers before the answer.
+    informational: usize,
     writer: Option<Writer>,
     decoder: Option<Decoder>,
     /// The answer was written whole: it had no body.
@@ -63,7 +71,7 @@ impl Gateway {
     ) -> Result<bool> {
         // The proxy path replays a body of at most 64 KiB, and must have one.
         let replayable = session.get_retry_buffer().is_some() && !session.retry_buffer_truncated();
-        if !replayable || loaded.peers[call.tool.upstream].pick().is_none() {
+        if !replayable || loaded.peers[call.tool.upstream].is_empty() {
             self.exchange(session, ctx, &loaded, call).await?;
             return Ok(true);
         }
@@ -77,6 +85,8 @@ impl Gateway {
             loaded,
             peer: None,
             deadline,
+            unwritten: Unwritten::default(),
+            informational: 0,
             writer: None,
             decoder: None,
             done: false,
@@ -84,6 +94,40 @@ impl Gateway {
             _permit: permit,
         }));
         Ok(false)
+    }
+}
+
+/// Pieces of the result that were handed to Pingora and are not on the wire. It
+/// writes several at once, and drops them when the next thing is an error.
+#[derive(Default)]
+struct Unwritten {
+    pieces: VecDeque<Bytes>,
+    /// Bytes of the result before the first piece.
+    before: usize,
+}
+
+impl Unwritten {
+    fn keep(&mut self, piece: Bytes) {
+        self.pieces.push_back(piece);
+    }
+
+    /// Forgets what is on the wire, given the bytes that are.
+    fn forget(&mut self, written: usize) {
+        while let Some(first) = self.pieces.front() {
+            if self.before + first.len() > written {
+                break;
+            }
+            self.before += first.len();
+            self.pieces.pop_front();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.pieces.drain(..).flatten().collect()
     }
 }
 
@@ -134,11 +178,11 @@ pub async fn open(
     response: &mut ResponseHeader,
     ctx: &mut Context,
 ) -> Result<()> {
+    let relay = of(ctx)?;
+    connector::sound(response, &mut relay.informational)?;
     if response.status.is_informational() {
         return Ok(());
     }
-    let request_id = ctx.request_id;
-    let relay = of(ctx)?;
     let head = ResponseHead { status: response.status, headers: &response.headers };
     let empty = matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || response.headers.get(CONTENT_LENGTH).is_some_and(|v| v == "0");
@@ -157,12 +201,16 @@ pub async fn open(
         relay.outcome = rendered.outcome;
         ctx.sent = rendered.body.len();
         ours.insert_header(CONTENT_LENGTH, rendered.body.len())?;
+        if !empty {
+            // The proxy path gives the connection up after an error.
+            session.set_keepalive(None);
+        }
         session.write_response_header(Box::new(ours), false).await?;
         session.write_response_body(Some(rendered.body.into()), true).await?;
         return match empty {
             true => Ok(()),
             // There is a body, and nothing that can read it.
-            false => Error::e_explain(ErrorType::HTTPStatus(502), format!("{request_id:016x}")),
+            false => Error::e_explain(ENDED, "the answer cannot be read"),
         };
     }
     relay.decoder = decoder.unwrap_or_default();
@@ -207,6 +255,7 @@ impl Relay {
 
 /// Turns one piece of the answer into one piece of the result.
 pub fn transform(
+    session: &Session,
     body: &mut Option<Bytes>,
     end: bool,
     ctx: &mut Context,
@@ -219,14 +268,20 @@ pub fn transform(
     let piece = body.take();
     metrics().upstream_response_bytes.inc_by(piece.as_ref().map_or(0, |b| b.len() as u64));
     let ended = relay.writer.as_ref().is_some_and(Writer::has_ended);
-    if ended && !end && Instant::now() >= relay.deadline {
-        // The result is complete; an endless answer is not listened to for ever.
-        return Error::e_explain(ErrorType::HTTPStatus(502), "the answer does not end");
+    let written = session.as_downstream().body_bytes_sent();
+    relay.unwritten.forget(written);
+    if ended && !end && relay.unwritten.is_empty() {
+        // The result is complete; the rest is not listened to.
+        return Error::e_explain(ENDED, "the result is complete before the answer");
     }
     let mut out = Vec::with_capacity(piece.as_ref().map_or(0, Bytes::len) * 5 / 4 + 64);
     relay.push(piece.as_ref(), end, &mut out);
     ctx.sent += out.len();
-    *body = (!out.is_empty()).then(|| out.into());
+    let out = Bytes::from(out);
+    if !out.is_empty() {
+        of(ctx)?.unwritten.keep(out.clone());
+    }
+    *body = (!out.is_empty()).then_some(out);
     Ok(None)
 }
 
@@ -243,12 +298,17 @@ pub async fn fail(
     if relay.done {
         return Ok(());
     }
-    relay.outcome = Outcome::Fault(fault.class);
+    let complete = relay.writer.as_ref().is_some_and(Writer::has_ended);
+    if !complete {
+        relay.outcome = Outcome::Fault(fault.class);
+    }
     if session.response_written().is_none() {
+        session.set_keepalive(None);
         let rendered = super::calls::told(&relay.call, &fault);
         return gateway.send_rendered(session, ctx, rendered.body).await;
     }
-    let mut out = Vec::new();
+    relay.unwritten.forget(session.as_downstream().body_bytes_sent());
+    let mut out = relay.unwritten.take();
     if let Some(writer) = &mut relay.writer {
         writer.cut(fault.class, &format!("cut here: {}", fault.message), &mut out);
     }

@@ -169,7 +169,6 @@ fn listen(
     let mut proxy = http_proxy(conf, Gateway::new(shared.clone(), upstream));
     let mut options = HttpServerOptions::default();
     options.h2c = listener.h2c;
-    options.keepalive_request_limit = Some(limits.requests_per_connection);
     options.h2_idle_timeout = Some(limits.idle_timeout);
     proxy.server_options = Some(options);
     let mut h2 = H2Options::new();

@@ -65,6 +65,9 @@ struct Wire<'a> {
 impl<'a> Meta<'a> {
     pub fn parse(raw: Option<&'a RawValue>) -> Result<Meta<'a>> {
         let Some(raw) = raw else { return Ok(Meta::default()) };
+        if !raw.get().starts_with('{') {
+            return Err(Fault::new(Class::InvalidMeta, "`_meta` must be an object"));
+        }
         let wire: Wire<'a> = serde_json::from_str(raw.get())
             .map_err(|e| Fault::new(Class::InvalidMeta, format!("`_meta` cannot be read: {e}")))?;
         let log_level = match wire.log_level.as_deref() {
