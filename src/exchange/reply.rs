@@ -64,7 +64,7 @@ pub fn result_reply(id: &str, result: &[u8], record: Record) -> Reply {
 }
 
 /// A reply with a JSON-RPC error. Faults of a call have another form; see
-/// [`error_result`].
+/// `error_result`.
 pub fn fault_reply(id: Option<&str>, modern: bool, fault: Fault, mut record: Record) -> Reply {
     let (code, status) = match fault.class.shape() {
         // Handshake clients take a status as a fault of the transport.
