@@ -5,6 +5,7 @@ mod body;
 mod calls;
 mod connector;
 mod edge;
+mod failure;
 mod header;
 mod live;
 mod peers;

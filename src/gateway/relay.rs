@@ -293,7 +293,7 @@ pub async fn fail(
     e: &Error,
     ctx: &mut Context,
 ) -> Result<()> {
-    let fault: Fault = connector::broken(e);
+    let fault: Fault = super::failure::broken(e);
     let relay = of(ctx)?;
     if relay.done {
         return Ok(());

@@ -1,0 +1,75 @@
+//! Pingora's errors on the way to an API -> faults that a client reads.
+
+use crate::config::units::show_bytes;
+use crate::exchange::Call;
+use crate::fault::{Class, Fault};
+use crate::tool::request::is_idempotent;
+use pingora::ErrorType;
+use pingora::prelude::Error;
+
+pub fn late(call: &Call) -> Fault {
+    let seconds = call.tool.timeout.as_secs_f32();
+    let advice = match is_idempotent(&call.request.method) {
+        true => "it may be called again",
+        false => "it may have been carried out all the same: look before calling again",
+    };
+    Fault::new(
+        Class::UpstreamTimeout,
+        format!("The API did not answer within {seconds} s; {advice}"),
+    )
+}
+
+pub fn too_large(limit: usize) -> Fault {
+    Fault::new(
+        Class::UpstreamTooLarge,
+        format!(
+            "The API's answer is larger than {}; ask for less (a filter, a page, fewer fields)",
+            show_bytes(limit)
+        ),
+    )
+}
+
+/// Nothing was sent.
+pub fn unreachable(e: &Error) -> Fault {
+    let fault = match e.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Fault::new(
+            Class::UpstreamTimeout,
+            "The API could not be reached in time; nothing was sent, it may be called again",
+        ),
+        _ => Fault::new(
+            Class::UpstreamRefused,
+            "The API cannot be reached; nothing was sent, it may be called again later",
+        ),
+    };
+    fault.log(e.to_string())
+}
+
+const NOT_HTTP: &str = "The API sent something that is not HTTP; this is for its operator";
+
+/// Something was sent and no whole answer came back.
+pub fn broken(e: &Error) -> Fault {
+    let invalid_chunk = matches!(e.etype().as_str(), "InvalidChunk" | "InvalidTrailerEnd");
+    let fault = match e.etype() {
+        _ if invalid_chunk => Fault::new(Class::UpstreamInvalid, NOT_HTTP),
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
+            Fault::new(Class::UpstreamTimeout, "The API stopped answering")
+        }
+        ErrorType::InvalidHTTPHeader
+        | ErrorType::H2Error
+        | ErrorType::InvalidH2
+        | ErrorType::H1Error => Fault::new(Class::UpstreamInvalid, NOT_HTTP),
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectTimedout
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert => {
+            return unreachable(e);
+        }
+        _ => Fault::new(
+            Class::UpstreamClosed,
+            "The API closed the connection before its answer was complete",
+        ),
+    };
+    fault.log(e.to_string())
+}
