@@ -13,13 +13,15 @@ mod permit;
 mod relay;
 mod reply;
 mod serve;
+mod shared;
 mod stream;
 
 pub use live::{Live, Loaded};
 pub use peers::load_peers;
 pub use serve::{Ready, check_tls, fixed, load, run, settle};
+use shared::{Shared, random};
 
-use crate::exchange::{Admitted, Facts, LogLevels, Next, Record, Subscription};
+use crate::exchange::{Admitted, Facts, Next, Record, Subscription};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
 use crate::tool::request::is_idempotent;
@@ -31,43 +33,15 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora_core::ErrorSource;
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use ring::rand::{SecureRandom, SystemRandom};
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The `ProxyHttp` of a listener.
 pub struct Gateway {
     upstream: connector::Upstream,
     shared: Arc<Shared>,
-}
-
-/// What all listeners share.
-pub struct Shared {
-    pub live: Arc<Live>,
-    levels: LogLevels,
-    calls: Arc<AtomicUsize>,
-    streams: Arc<AtomicUsize>,
-    connections: AtomicUsize,
-    next_id: AtomicU64,
-    /// Set when the process is asked to end: answers then close connections.
-    pub draining: Arc<AtomicBool>,
-}
-
-impl Shared {
-    pub fn new(live: Arc<Live>, draining: Arc<AtomicBool>) -> Self {
-        let first_id = u64::from_be_bytes(random()[..8].try_into().unwrap_or([0; 8]));
-        Shared {
-            live,
-            levels: LogLevels::default(),
-            calls: Arc::default(),
-            streams: Arc::default(),
-            connections: AtomicUsize::new(0),
-            next_id: AtomicU64::new(first_id),
-            draining,
-        }
-    }
 }
 
 /// What is kept of one request.
@@ -389,13 +363,4 @@ impl Gateway {
         };
         stream::run(self, session, ctx, *subscription).await
     }
-}
-
-/// Bytes from the system's generator; it does not fail after start.
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    if SystemRandom::new().fill(&mut bytes).is_err() {
-        tracing::error!("the system gives no random bytes");
-    }
-    bytes
 }
