@@ -1,0 +1,181 @@
+//! What an answer becomes by its Content-Type, on both ways, byte for byte.
+
+mod support;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use support::api::{self, WAYS};
+use support::mcp::{Client, text as text_of};
+use support::message::{BOTH, Era};
+use support::rig::Rig;
+use support::upstream::{Step, Upstream, json as json_answer, reply, text};
+
+/// Every byte there is, so many that no buffer takes them at once.
+fn bytes() -> Vec<u8> {
+    (0..150_001u32).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
+}
+
+fn pieces(kind: &str, body: &[u8], size: usize) -> Vec<Step> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut steps = vec![Step::Send(head.into())];
+    for piece in body.chunks(size) {
+        let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+        steps.push(Step::Send(chunk));
+    }
+    steps.push(Step::Send(b"0\r\n\r\n".to_vec()));
+    steps
+}
+
+#[test]
+fn bytes_arrive_whole_in_blocks_of_their_kind() {
+    let upstream = Upstream::start(|seen| match seen.case() {
+        "image" => pieces("Image/PNG", &bytes(), 10_000),
+        "audio" => pieces("audio/wav; x=y", &bytes(), 7_001),
+        "pdf" => pieces("application/pdf", &bytes(), 65_000),
+        "small" => pieces("application/octet-stream", &bytes()[..100], 1),
+        case => panic!("{case}"),
+    });
+    let binary = Rig::of(&upstream).start();
+    for era in BOTH {
+        for way in WAYS {
+            let mut client = Client::of(&binary);
+            for (case, kind, media) in [
+                ("image", "image", "image/png"),
+                ("audio", "audio", "audio/wav"),
+                ("pdf", "resource", "application/pdf"),
+                ("small", "resource", "application/octet-stream"),
+            ] {
+                let answer = client.call(era, &api::get(way), json!({"case": case}));
+                let content = answer.result()["content"].as_array().expect("content");
+                assert_eq!((content.len(), answer.is_error()), (1, false), "{way} {case}");
+                let block = &content[0];
+                assert_eq!(block["type"], kind, "{way} {case}");
+                let inner = if kind == "resource" { &block["resource"] } else { block };
+                assert_eq!(inner["mimeType"], media, "{way} {case}");
+                let data = inner[if kind == "resource" { "blob" } else { "data" }].as_str();
+                let data = STANDARD.decode(data.expect("Base64")).expect("Base64");
+                let all = bytes();
+                assert!(
+                    data == all[..if case == "small" { 100 } else { all.len() }],
+                    "{way} {case}"
+                );
+                if kind == "resource" {
+                    let uri = inner["uri"].as_str().expect("a URI");
+                    assert_eq!(uri, format!("api://api/{way}/{case}"), "no host, no query");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_arrives_whole_however_it_is_cut() {
+    let words = "aé世🎉\"\\\n\u{1}\u{2028}".repeat(40);
+    let all = words.clone();
+    let upstream = Upstream::start(move |seen| match seen.case() {
+        "latin1" => {
+            vec![reply("200 OK", "Content-Type: text/plain; charset=iso-8859-1\r\n", b"caf\xe9")]
+        }
+        "broken" => vec![reply("200 OK", "Content-Type: text/plain\r\n", b"a\xffb\xe4\xb8")],
+        size => pieces("text/plain; charset=utf-8", all.as_bytes(), size.parse().expect("a size")),
+    });
+    let binary = Rig::of(&upstream).start();
+    for way in WAYS {
+        let mut client = Client::of(&binary);
+        let mut get = |case: &str| client.call(Era::Modern, &api::get(way), json!({"case": case}));
+        for size in ["1", "2", "3", "5", "64", "100000"] {
+            assert_eq!(get(size).text(), words, "{way} in pieces of {size}");
+        }
+        assert_eq!(get("latin1").text(), "café", "{way}");
+        assert!(get("broken").text().starts_with("a\u{fffd}b\u{fffd}"), "{way}");
+    }
+}
+
+#[test]
+fn structure_is_sent_where_it_was_promised_and_true() {
+    let upstream = Upstream::start(|seen| match seen.case() {
+        "good" => vec![json_answer(r#"{"name":"a","n":9007199254740993,"more":[1.10]}"#)],
+        "list" => vec![json_answer("[1,2]")],
+        "wrong" => vec![json_answer(r#"{"name":7}"#)],
+        "text" => vec![text("no JSON")],
+        "created" => {
+            vec![reply("201 Created", "Content-Type: application/json\r\n", r#"{"name":"b"}"#)]
+        }
+        "empty" => vec![Step::Send(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())],
+        _ => vec![reply("500 Oops", "Content-Type: application/json\r\n", r#"{"name":"c"}"#)],
+    });
+    let named =
+        json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
+    let numbers = json!({"type": "array", "items": {"type": "integer"}});
+    let operation = |id: &str, schema: &Value| {
+        json!({"get": {
+            "operationId": id,
+            "parameters": [{"name": "case", "in": "path", "required": true, "schema": {"type": "string"}}],
+            "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}},
+        }})
+    };
+    let mut rig = Rig::of(&upstream).document(api::of(json!({
+        "/named/{case}": operation("named", &named),
+        "/numbers/{case}": operation("numbers", &numbers),
+    })));
+    rig.api()["output_schema"] = json!("exact");
+    let binary = rig.start();
+    for era in BOTH {
+        let mut client = Client::of(&binary);
+        for (tool, case, want, structure) in [
+            (
+                "named",
+                "good",
+                "ok",
+                Some(json!({"name": "a", "n": 9_007_199_254_740_993u64, "more": [1.1]})),
+            ),
+            ("named", "created", "ok", Some(json!({"name": "b"}))),
+            ("named", "wrong", "output_mismatch", None),
+            ("named", "text", "output_mismatch", None),
+            ("named", "empty", "output_mismatch", None),
+            ("named", "failed", "error", None),
+            ("numbers", "list", "ok", (era == Era::Modern).then(|| json!([1, 2]))),
+        ] {
+            let answer = client.call(era, tool, json!({"case": case}));
+            assert_eq!(answer.outcome(), want, "{era:?} {case}: {}", answer.text());
+            let result = answer.result();
+            assert_eq!(result.get("structuredContent"), structure.as_ref(), "{era:?} {case}");
+            if want == "ok" {
+                let text: Value = serde_json::from_str(&text_of(result)).expect("JSON");
+                assert_eq!(structure.unwrap_or(json!([1, 2])), text, "text and structure agree");
+            }
+        }
+        let good = client.call(era, "named", json!({"case": "good"}));
+        let as_written = r#""structuredContent":{"name":"a","n":9007199254740993,"more":[1.10]}"#;
+        assert!(good.response.text().contains(as_written), "{}", good.response.text());
+    }
+}
+
+#[test]
+fn an_answer_can_be_a_result_already() {
+    let upstream = Upstream::start(|seen| match seen.case() {
+        "good" => vec![json_answer(
+            r#"{"content":[{"type":"text","text":"own"}],"structuredContent":{"a":1},"_meta":{"evil":1},"resultType":"x"}"#,
+        )],
+        "failed" => vec![json_answer(
+            r#"{"content":[{"type":"text","text":"own"}],"structuredContent":{"a":1},"isError":true}"#,
+        )],
+        _ => vec![json_answer(r#"{"other":1}"#)],
+    });
+    let mut rig = Rig::of(&upstream);
+    *rig.tool("whole_get") = json!({"result": "passthrough"});
+    let binary = rig.start();
+    for era in BOTH {
+        let mut client = Client::of(&binary);
+        for (case, want, structured) in
+            [("good", "ok", true), ("failed", "error", false), ("none", "upstream_invalid", false)]
+        {
+            let answer = client.call(era, "whole_get", json!({"case": case}));
+            assert_eq!(answer.outcome(), want, "{era:?} {case}: {}", answer.text());
+            assert_eq!(answer.result().get("structuredContent").is_some(), structured, "{case}");
+            assert!(!answer.response.text().contains("evil"), "{}", answer.response.text());
+        }
+    }
+}
