@@ -97,7 +97,8 @@ impl ProxyHttp for Gateway {
             false => Some(limits.idle_timeout.as_secs().max(1)),
         };
         session.set_keepalive(keep);
-        session.set_read_timeout(Some(limits.body_timeout));
+        // `body::read` has the deadline; this one is for what reads elsewhere.
+        session.set_read_timeout(Some(limits.body_timeout * 2));
         session.set_write_timeout(Some(limits.write_timeout));
         ctx.loaded = Some(loaded);
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
