@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Documents that describe no operation of a usual method.
-const WITHOUT_OPERATIONS: [&str; 1] = ["readme-webhooks-31.json"];
+/// Documents that describe no operation, and so no tool.
+const WITHOUT_OPERATIONS: [&str; 3] =
+    ["readme-webhooks-31.json", "speakeasy-self-32.yaml", "twilio-iam-scim.yaml"];
 
 /// Fewer would mean that the folder is not what was meant.
 const DOCUMENTS_MIN: usize = 70;
@@ -177,7 +178,8 @@ fn real_documents_become_tools() {
             scope.spawn(work);
         }
     });
-    let tally = tally.into_inner().expect("the tally");
+    let mut tally = tally.into_inner().expect("the tally");
+    tally.empty.sort();
     println!("{} documents, {} of {} operations", documents.len(), tally.tools, tally.operations);
     assert!(tally.broken.is_empty(), "{}", tally.broken.join("\n"));
     assert_eq!(tally.empty, WITHOUT_OPERATIONS, "documents without tools");

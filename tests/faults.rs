@@ -3,9 +3,12 @@
 mod support;
 
 use serde_json::json;
+use std::time::Duration;
 use support::api;
+use support::binary::Signal;
+use support::http::Connection;
 use support::mcp::Client;
-use support::message::Era;
+use support::message::{Era, Message};
 use support::rig::Rig;
 use support::upstream::{Step, Upstream, reply, text};
 
@@ -126,5 +129,63 @@ fn an_api_that_is_not_there() {
             let answer = Client::of(&binary).call(Era::Modern, &tool, json!({"case": "x"}));
             assert_eq!(answer.outcome(), "upstream_refused", "{}", answer.text());
         }
+    }
+}
+
+#[test]
+fn an_answer_that_drips_ends_at_the_deadline() {
+    let upstream = Upstream::start(|_| {
+        let body = vec![b'a'; 100_000];
+        vec![send(format!("{HEAD}\r\n")), Step::Drip(body, Duration::from_millis(20))]
+    });
+    let mut rig = Rig::of(&upstream);
+    rig.api()["upstream"]["timeout"] = json!("500ms");
+    let binary = rig.start();
+    for way in api::WAYS {
+        let answer = Client::of(&binary).call(Era::Modern, &api::get(way), json!({"case": "x"}));
+        assert_eq!(answer.outcome(), "upstream_timeout", "{way}: {}", answer.text());
+        let its = upstream.last().connection;
+        upstream.wait("the end of the call", |log| log.closed.contains(&its));
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    let upstream = Upstream::start(|_| {
+        vec![send(format!("{HEAD}\r\n")), Step::Repeat(vec![b'a'; 9000], 6_000), Step::Close]
+    });
+    let mut rig = Rig::of(&upstream);
+    *rig.limits() = json!({"write_timeout": "500ms"});
+    rig.api()["limits"] = json!({"response": "60MiB", "stream": "60MiB"});
+    let binary = rig.start();
+    for way in api::WAYS {
+        let before = upstream.requests().len();
+        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
+        let mut connection = Connection::open(binary.address);
+        connection.send(&message.bytes(binary.address));
+        upstream.wait("the call", |log| log.requests.len() > before);
+        let its = upstream.last().connection;
+        upstream.wait("the end of the call", |log| log.closed.contains(&its));
+        for what in ["calls", "connections"] {
+            binary.wait_metric(&format!("drawbridge_open{{what=\"{what}\"}}"), 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_process_that_is_asked_to_end_waits_no_longer_than_its_grace() {
+    for way in api::WAYS {
+        let upstream = Upstream::start(|_| vec![Step::Hang]);
+        let mut rig = Rig::of(&upstream);
+        rig.config["shutdown"] = json!({"grace": "500ms"});
+        rig.api()["upstream"]["timeout"] = json!("600s");
+        let mut binary = rig.start();
+        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
+        let mut connection = Connection::open(binary.address);
+        connection.send(&message.bytes(binary.address));
+        upstream.wait("the call", |log| log.requests.len() == 1);
+        binary.signal(Signal::TERM);
+        assert!(binary.wait_end().success(), "{way}");
+        connection.expect_end();
     }
 }

@@ -280,3 +280,22 @@ fn calls_in_flight_are_bounded() {
         binary.wait_metric("drawbridge_open{what=\"calls\"}", 0.0);
     }
 }
+
+#[test]
+fn limits_change_with_a_reload() {
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let mut rig = Rig::of(&upstream);
+    let binary = rig.start();
+    let arguments = json!({"case": "x", "body": "x".repeat(2000)});
+    let message = Message::call(Era::Modern, "whole_post", arguments);
+    assert_eq!(Client::of(&binary).ask(&message).status, 200);
+    rig.server()["limits"] = json!({"request": "1KiB"});
+    *rig.limits() = json!({"connections": 1});
+    binary.dir.write("drawbridge.yaml", rig.config.to_string());
+    binary.reload();
+    assert_eq!(Client::of(&binary).ask(&message).status, 413);
+    binary.wait_metric("drawbridge_open{what=\"connections\"}", 0.0);
+    let _first = Connection::open(binary.address);
+    binary.wait_metric("drawbridge_open{what=\"connections\"}", 1.0);
+    Connection::open(binary.address).expect_end();
+}

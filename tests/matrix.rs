@@ -326,8 +326,8 @@ fn wire(row: &Row<'_>) -> String {
     let found = match row.location {
         "path" => path.strip_prefix("/p/").map(str::to_owned),
         "query" | "querystring" => query,
-        "header" => one::header(&request, "color").map(|v| v.replace('\t', "<TAB>")),
-        "cookie" => one::header(&request, COOKIE.as_str()),
+        "header" => one::headers(&request, "color").pop().map(|v| v.replace('\t', "<TAB>")),
+        "cookie" => one::headers(&request, COOKIE.as_str()).pop(),
         _ => {
             request.body.map(|b| String::from_utf8_lossy(&b).into_owned()).filter(|b| !b.is_empty())
         }

@@ -179,3 +179,37 @@ fn an_answer_can_be_a_result_already() {
         }
     }
 }
+
+#[test]
+fn an_answer_to_head_has_no_body_whatever_it_announces() {
+    let upstream = Upstream::start(|seen| match seen.case() {
+        "gzip" => vec![Step::Send(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n".to_vec(),
+        )],
+        "chunked" => {
+            vec![Step::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec())]
+        }
+        "404" => vec![Step::Send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\n".to_vec())],
+        _ => vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n".to_vec())],
+    });
+    let mut rig = Rig::of(&upstream);
+    for way in WAYS {
+        let item = &mut rig.document["paths"][format!("/{way}/{{case}}")];
+        item["head"] = json!({"operationId": format!("{way}_head"), "responses": {}});
+    }
+    rig.api()["tools"]["methods"] = json!(["GET", "HEAD"]);
+    *rig.tool("streamed_head") = json!({"answer": "stream"});
+    rig.api()["tools"]["override"].as_object_mut().expect("a map").remove("streamed_post");
+    let binary = rig.start();
+    for way in WAYS {
+        let mut client = Client::of(&binary);
+        for (case, want) in [("x", "ok"), ("gzip", "ok"), ("chunked", "ok"), ("404", "error")] {
+            for _ in 0..2 {
+                let answer =
+                    client.call(Era::Modern, &format!("{way}_head"), json!({"case": case}));
+                assert_eq!(answer.outcome(), want, "{way} {case}: {}", answer.text());
+                assert_eq!(upstream.last().method(), "HEAD");
+            }
+        }
+    }
+}

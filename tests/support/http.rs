@@ -2,6 +2,7 @@
 //! the product may have makes the test fail where it is seen.
 
 use super::{DEADLINE, shown};
+use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -41,12 +42,18 @@ pub struct Connection {
     buffer: Vec<u8>,
 }
 
-#[derive(Debug)]
 pub struct Response {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+/// All of it as it came, readable.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.status, self.headers, self.text())
+    }
 }
 
 impl Response {
