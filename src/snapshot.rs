@@ -272,7 +272,11 @@ impl Upstreams for Places<'_> {
 }
 
 fn endpoint(url: &str) -> Result<(Endpoint, String), String> {
-    crate::config::check_url(url).map_err(|why| format!("the server URL `{url}` {why}"))?;
+    crate::config::check_url(url).map_err(|why| match url.contains('@') {
+        // It may hold a password.
+        true => format!("the server URL {why}"),
+        false => format!("the server URL `{url}` {why}"),
+    })?;
     let uri: http::Uri =
         url.parse().map_err(|_| format!("the server URL `{url}` cannot be read"))?;
     let tls = uri.scheme_str() == Some("https");

@@ -263,8 +263,8 @@ fn bundled(mut root: Value) -> (Value, bundle::Report) {
     (root, report)
 }
 
-/// What should hold, and whether it does.
-fn wishes() -> Vec<(&'static str, bool)> {
+/// Rules too small for a golden of their own, and whether each holds.
+fn rules() -> Vec<(&'static str, bool)> {
     let header = |name: &str| json!({"parameters": [{"name": name, "in": "header", "schema": {}}]});
     let cookie = |n: &str| json!({"name": n, "in": "cookie", "style": "cookie", "schema": {}});
     let hidden = body(json!({"properties": {"a": {"description": "a\u{202e}b"}}}));
@@ -360,8 +360,19 @@ fn wishes() -> Vec<(&'static str, bool)> {
     ]
 }
 
+/// Known gaps. One that comes to hold is taken out.
+const NOT_YET: [&str; 3] = [
+    "an element with a prefix and no name has both",
+    "the example of a parameter is shown",
+    "what is readOnly is not required by a sibling",
+];
+
 #[test]
-fn what_does_not_hold_yet() {
-    let held: Vec<&str> = wishes().into_iter().filter(|(_, h)| *h).map(|(what, _)| what).collect();
-    assert!(held.is_empty(), "holds now, and belongs to a golden: {held:#?}");
+fn every_rule_holds_but_the_known_gaps() {
+    let wrong: Vec<&str> = rules()
+        .into_iter()
+        .filter(|(what, holds)| *holds == NOT_YET.contains(what))
+        .map(|(what, _)| what)
+        .collect();
+    assert!(wrong.is_empty(), "broken, or a gap that is closed: {wrong:#?}");
 }

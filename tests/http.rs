@@ -157,9 +157,11 @@ fn an_http2_api_is_asked_over_http2() {
                 assert!(!seen.headers.iter().any(|(n, _)| n == "host"), "{:?}", seen.headers);
             }
             assert_eq!(client.ask(&call(way)).outcome(), "ok");
-            let reset = Message::call(Era::Modern, &api::get(way), json!({"case": "reset"}));
-            let answer = Client::of(&binary).ask(&reset);
-            assert!(answer.is_error(), "{way}: {}", answer.text());
+            for case in ["reset", "cut"] {
+                let call = Message::call(Era::Modern, &api::get(way), json!({"case": case}));
+                let answer = Client::of(&binary).ask(&call);
+                assert!(answer.is_error(), "{way} {case}: {}", answer.text());
+            }
             assert_eq!(Client::of(&binary).ask(&call(way)).outcome(), "ok", "{way} after a reset");
         }
     }

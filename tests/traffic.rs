@@ -314,16 +314,16 @@ fn credentials_of_the_gateway_reach_the_api_and_nobody_else() {
             "key": {"value": "${KEY}"}, "query": {"value": "${KEY}"}, "token": {"value": "${KEY}"},
         });
         rig.config["log"] = json!({"level": "trace,pingora_core=info"});
-        rig.setup().env("KEY", "hunter2-secret").start()
+        rig.setup().env("KEY", "hunter2 &secret").start()
     };
     let mut bytes = Vec::new();
     for way in WAYS {
         let mut client = Client::of(&binary);
         let answer = client.ask(&with_canaries(call(way, "x")));
         let seen = upstream.last();
-        assert_eq!(seen.header("x-key").as_deref(), Some("hunter2-secret"));
-        assert_eq!(seen.header("authorization").as_deref(), Some("Bearer hunter2-secret"));
-        assert!(seen.target().ends_with("?key=hunter2%2Dsecret"), "{}", seen.target());
+        assert_eq!(seen.header("x-key").as_deref(), Some("hunter2 &secret"));
+        assert_eq!(seen.header("authorization").as_deref(), Some("Bearer hunter2 &secret"));
+        assert!(seen.target().ends_with("?key=hunter2%20%26secret"), "{}", seen.target());
         bytes.push(format!("{:?}", answer.response));
         bytes.push(client.ask(&Message::modern("tools/list", json!({}))).response.text());
     }

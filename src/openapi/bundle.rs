@@ -31,16 +31,47 @@ pub fn bundle(root: &mut Value, address: &str, fetch: &mut Fetch<'_>) -> Report 
         waiting: Vec::new(),
         report: Report::default(),
     };
-    bundler.rewrite(root, address);
+    bundler.rewrite(root, address, Keys::Keywords);
     let mut files = Map::new();
     while let Some((address, key, mut value)) = bundler.waiting.pop() {
-        bundler.rewrite(&mut value, &address);
+        bundler.rewrite(&mut value, &address, Keys::Keywords);
         files.insert(key, value);
     }
     if let (Some(object), false) = (root.as_object_mut(), files.is_empty()) {
         object.insert(HOME.to_owned(), Value::Object(files));
     }
     bundler.report
+}
+
+/// What the keys of an object are.
+#[derive(Clone, Copy)]
+enum Keys {
+    Keywords,
+    /// Names somebody chose: a property may be called `default`.
+    Names,
+}
+
+/// Keywords whose value is an object of names.
+const NAMED: [&str; 14] = [
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "$defs",
+    "definitions",
+    "schemas",
+    "responses",
+    "requestBodies",
+    "headers",
+    "paths",
+    "pathItems",
+    "callbacks",
+    "content",
+    "links",
+];
+
+/// Keywords whose value may be anything, with a `$ref` that is none.
+fn holds_anything(key: &str) -> bool {
+    matches!(key, "example" | "examples" | "default" | "enum" | "const") || key.starts_with("x-")
 }
 
 struct Bundler<'f, 'g> {
@@ -54,7 +85,7 @@ struct Bundler<'f, 'g> {
 
 impl Bundler<'_, '_> {
     /// Rewrites the references of a file that stands at `address`.
-    fn rewrite(&mut self, value: &mut Value, address: &str) {
+    fn rewrite(&mut self, value: &mut Value, address: &str, keys: Keys) {
         match value {
             Value::Object(object) => {
                 if let Some(Value::String(reference)) = object.get_mut("$ref") {
@@ -65,16 +96,17 @@ impl Bundler<'_, '_> {
                     }
                 }
                 for (key, value) in object {
-                    // An example may hold anything, a `$ref` of its own included.
-                    if !matches!(
-                        key.as_str(),
-                        "example" | "examples" | "default" | "enum" | "const"
-                    ) {
-                        self.rewrite(value, address);
-                    }
+                    let inside = match keys {
+                        Keys::Keywords if holds_anything(key) => continue,
+                        Keys::Keywords if NAMED.contains(&key.as_str()) => Keys::Names,
+                        Keys::Keywords | Keys::Names => Keys::Keywords,
+                    };
+                    self.rewrite(value, address, inside);
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|v| self.rewrite(v, address)),
+            Value::Array(items) => {
+                items.iter_mut().for_each(|v| self.rewrite(v, address, Keys::Keywords))
+            }
             _ => {}
         }
     }

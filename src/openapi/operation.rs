@@ -130,7 +130,9 @@ fn path_item<'d>(
         return Err("the path does not start with `/`".to_owned());
     }
     let template = path.split(['?', '#']).next().unwrap_or(path);
-    if template.starts_with("//") || template.split('/').any(|s| s == "." || s == "..") {
+    // As a server may read it: decoded, and with either slash.
+    let decoded = percent_encoding::percent_decode_str(template).decode_utf8_lossy();
+    if decoded.starts_with("//") || decoded.split(['/', '\\']).any(|s| s == "." || s == "..") {
         return Err("the path names another host or leaves its base".to_owned());
     }
     let referred = match own.get("$ref") {

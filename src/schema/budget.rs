@@ -22,6 +22,9 @@ pub fn shorten(schema: &Value, bytes_max: usize) -> Option<Value> {
         // The root's properties keep theirs: they are what is filled in.
         drop_keys(&mut short, &["description", "title"], 3, 0);
     }
+    if length(&short) > bytes_max {
+        loosen(&mut short);
+    }
     for depth in DEPTHS {
         if length(&short) <= bytes_max {
             break;
@@ -53,6 +56,26 @@ fn drop_keys(value: &mut Value, keys: &[&str], keep: usize, depth: usize) {
         Value::Array(items) => {
             items.iter_mut().for_each(|v| drop_keys(v, keys, keep, depth + 1));
         }
+        _ => {}
+    }
+}
+
+/// Makes a schema bear parts that are left open: branches that become alike must
+/// not exclude each other, and what is not looked at is not refused.
+fn loosen(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for key in ["unevaluatedProperties", "unevaluatedItems"] {
+                object.shift_remove(key);
+            }
+            if object.get("oneOf").is_some_and(Value::is_array)
+                && let Some(branches) = object.shift_remove("oneOf")
+            {
+                object.entry("anyOf").or_insert(branches);
+            }
+            object.values_mut().for_each(loosen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(loosen),
         _ => {}
     }
 }

@@ -161,7 +161,7 @@ impl<'l> Converter<'l> {
             })
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
-        if self.dialect == Dialect::OpenApi30 && says_nullable(object) {
+        if says_nullable(object) {
             out.insert("anyOf".to_owned(), json!([target, {"type": "null"}]));
         } else if let Value::Object(target) = target {
             out = target;
@@ -245,8 +245,10 @@ impl<'l> Converter<'l> {
             | "maxProperties" | "minContains" | "maxContains" => {
                 value.as_u64().map(|_| value.clone())
             }
-            "description" | "title" | "pattern" | "format" | "contentMediaType"
-            | "contentEncoding" => value.is_string().then(|| value.clone()),
+            "description" | "title" => value.as_str().map(|s| Value::String(super::text::clean(s))),
+            "pattern" | "format" | "contentMediaType" | "contentEncoding" => {
+                value.is_string().then(|| value.clone())
+            }
             "required" => required(value, hidden),
             "enum" => enumeration(value),
             "examples" => value.as_array().filter(|a| !a.is_empty()).map(|_| value.clone()),

@@ -119,8 +119,9 @@ pub fn tagged(converted: Value, branch: &Value, discriminator: &Object) -> Value
             .collect(),
         None => vec![name],
     };
+    // A branch that the mapping does not name goes by its own.
+    let tags = if tags.is_empty() { vec![name] } else { tags };
     let constraint = match tags[..] {
-        [] => return converted,
         [tag] => json!({"const": tag}),
         _ => json!({"enum": tags}),
     };

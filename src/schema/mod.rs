@@ -6,6 +6,7 @@ pub mod budget;
 pub mod convert;
 mod keywords;
 pub mod reference;
+pub mod text;
 pub mod tolerant;
 pub mod validators;
 

@@ -192,7 +192,7 @@ impl Compiler<'_> {
         let request = Plan {
             method: o.method.clone(),
             path: path_parts(&place.base_path, o.template, &input.bindings)?,
-            fixed_query: o.fixed_query.into(),
+            fixed_query: encoded(o.fixed_query).into(),
             accept: accept(o, self.api)?,
             headers: headers(self.api)?,
             credential: credential::compile(self.document, o, &self.api.auth)?,

@@ -1,13 +1,14 @@
 //! The gateway's own credentials: which of an operation's security alternatives
 //! is configured, and what it adds to a request.
 
+use super::encode::{NOT_COOKIE, UNRESERVED};
 use crate::config::Auth;
 use crate::openapi::security::{Scheme, scheme};
 use crate::openapi::{Document, Location, Operation};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 /// What a credential adds to every request of a tool.
 #[derive(Clone, Default)]
@@ -95,8 +96,8 @@ fn add(
             credential.headers.push((header, sensitive(value.reveal())?));
         }
         (Some(Scheme::ApiKey { location, name: key }), Auth::Value(secret)) => {
-            let pair = || {
-                let value = utf8_percent_encode(secret.reveal(), NON_ALPHANUMERIC);
+            let pair = |set| {
+                let value = utf8_percent_encode(secret.reveal(), set);
                 format!("{key}={value}").into_boxed_str()
             };
             match location {
@@ -104,9 +105,9 @@ fn add(
                     let header = HeaderName::from_bytes(key.as_bytes()).map_err(|_| unusable())?;
                     credential.headers.push((header, sensitive(secret.reveal())?));
                 }
-                Location::Cookie => credential.cookies.push(pair()),
+                Location::Cookie => credential.cookies.push(pair(NOT_COOKIE)),
                 Location::Query | Location::QueryString | Location::Path => {
-                    credential.query.push(pair())
+                    credential.query.push(pair(UNRESERVED))
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::request::{is_idempotent, is_safe};
 use crate::config::{Annotations, Override};
 use crate::openapi::Operation;
+pub use crate::schema::text::clean;
 
 /// The longest description; OpenAI refuses longer ones.
 const DESCRIPTION_CHARS_MAX: usize = 1024;
@@ -19,9 +20,9 @@ pub struct Hints {
 
 impl Hints {
     pub fn of(method: &http::Method, over: &Annotations) -> Self {
-        let read_only = is_safe(method);
+        let read_only = over.read_only.unwrap_or(is_safe(method));
         Hints {
-            read_only: over.read_only.unwrap_or(read_only),
+            read_only,
             destructive: over.destructive.unwrap_or(!read_only),
             idempotent: over.idempotent.unwrap_or(is_idempotent(method)),
             open_world: over.open_world.unwrap_or(true),
@@ -75,18 +76,6 @@ fn from_document(operation: &Operation<'_>) -> String {
         text = format!("{} {}", operation.method, operation.path);
     }
     if operation.deprecated { format!("Deprecated. {text}") } else { text }
-}
-
-/// Text of a document as a model may see it: no control, direction-changing or
-/// invisible characters, in which instructions could hide.
-pub fn clean(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c,
-                '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    text.trim().chars().filter(|c| !hidden(*c)).collect()
 }
 
 fn shortened(text: String, chars_max: usize) -> String {

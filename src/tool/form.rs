@@ -60,6 +60,7 @@ impl Fields {
         for (name, raw) in members {
             let plain;
             let spelling = match self.0.get(&**name).and_then(|f| f.spelling.as_ref()) {
+                Some(_) if raw.get() == "null" => continue,
                 Some(spelling) => {
                     spelling.write_query(&read(raw)?, &mut out)?;
                     continue;
@@ -213,7 +214,10 @@ fn is_file(schema: &Value) -> bool {
     matches!(text("format"), Some("binary" | "byte"))
         || text("type") == Some("file")
         || text("contentEncoding") == Some("base64")
-        || (text("contentMediaType").is_some() && matches!(text("type"), Some("string") | None))
+        || text("contentMediaType").is_some_and(|media| {
+            let readable = super::body::is_json(media) || media.starts_with("text/");
+            !readable && matches!(text("type"), Some("string") | None)
+        })
 }
 
 /// A file as an agent gives it: Base64, or a `data:` URL (RFC 2397) with its

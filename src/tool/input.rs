@@ -165,8 +165,10 @@ fn body_schema(
             None => Map::new(),
         },
     };
-    if !schema.contains_key("description") {
-        describe(&mut schema, body.description.as_deref().unwrap_or_default());
+    let own = body.description.as_deref().unwrap_or_default();
+    let raw = matches!(form, BodyForm::Text | BodyForm::Xml | BodyForm::Binary);
+    if !schema.contains_key("description") || (raw && !own.is_empty()) {
+        describe(&mut schema, own);
     }
     Ok(Value::Object(schema))
 }
@@ -199,10 +201,11 @@ fn object(schema: Value) -> Map<String, Value> {
 }
 
 fn spelling(parameter: &Parameter<'_>) -> Spelling {
-    let content = parameter
-        .content
-        .as_deref()
-        .map(|media| if body::is_json(media) { Content::Json } else { Content::Text });
+    let content = parameter.content.as_deref().map(|media| match body::essence(media).as_str() {
+        _ if body::is_json(media) => Content::Json,
+        "application/x-www-form-urlencoded" => Content::UrlEncoded,
+        _ => Content::Text,
+    });
     Spelling {
         name: parameter.name.as_str().into(),
         location: parameter.location,

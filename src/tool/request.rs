@@ -11,7 +11,7 @@ use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::Location;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, COOKIE};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
 
@@ -87,7 +87,15 @@ impl Plan {
         for binding in &self.bindings {
             let Some(value) = given(arguments, &binding.argument)? else { continue };
             match binding.spelling.location {
-                Location::Header => headers.push(header(&binding.spelling, &value)?),
+                Location::Header => {
+                    let (name, value) = header(&binding.spelling, &value)?;
+                    // What the operator set is not an agent's to change.
+                    let set = name != USER_AGENT && self.headers.iter().any(|(n, _)| *n == name);
+                    if !set {
+                        headers.retain(|(n, _)| *n != name);
+                        headers.push((name, value));
+                    }
+                }
                 Location::Cookie => binding.spelling.write_cookie(&value, &mut cookies)?,
                 Location::Path | Location::Query | Location::QueryString => {}
             }

@@ -5,6 +5,7 @@ use super::encode::{
     Content, NOT_COOKIE, RESERVED_IN_PATH, RESERVED_KEPT, UNRESERVED, element, encode, encode_into,
     for_each_text, join, read, start_pair, written_as,
 };
+use super::form::Fields;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
 use crate::openapi::{Location, Style};
@@ -33,6 +34,14 @@ impl Spelling {
     /// upstream may decode `%2F` or `%2e` before it looks at the path.
     pub fn write_path(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
         let refuse = |why: &str| Err(self.refused(why));
+        let nothing = match value {
+            Raw::Array(items) => items.is_empty(),
+            Raw::Object(members) => members.is_empty(),
+            _ => false,
+        };
+        if nothing {
+            return refuse("must not be empty in a path");
+        }
         for_each_text(value, &mut |text| {
             if text.is_empty() {
                 return refuse("must not be empty in a path");
@@ -152,11 +161,10 @@ impl Spelling {
     pub fn write_query_string(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
         match (self.content, value) {
             (Some(Content::UrlEncoded), Raw::Object(members)) => {
-                for (name, item) in members {
+                let pairs = Fields::default().url_encoded(members)?;
+                if !pairs.is_empty() {
                     start_pair(out);
-                    encode_into(out, name, UNRESERVED);
-                    out.push('=');
-                    encode_into(out, &element(item)?, UNRESERVED);
+                    out.push_str(&pairs);
                 }
                 Ok(())
             }
@@ -221,6 +229,9 @@ impl Spelling {
 
     /// The pairs of a cookie parameter, appended to a `Cookie` header's value.
     pub fn write_cookie(&self, value: &Value<'_>, out: &mut String) -> Result<()> {
+        if matches!(value, Raw::Array(items) if items.is_empty()) {
+            return Ok(());
+        }
         if self.style == Style::Cookie {
             return self.write_plain_cookie(value, out);
         }

@@ -129,8 +129,8 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-/// An API that answers `{"ok":true}` over HTTP/2, and resets what asks for
-/// `/reset`.
+/// An API that answers `{"ok":true}` over HTTP/2. It resets the stream of what
+/// asks for `/reset` at once, and of `/cut` within the answer.
 pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -185,7 +185,7 @@ async fn serve(
     while let Some(Ok((request, mut respond))) = streams.accept().await {
         let (head, body) = request.into_parts();
         let uri = head.uri.to_string();
-        let reset = uri.contains("/reset");
+        let (reset, cut) = (uri.contains("/reset"), uri.contains("/cut"));
         let read = read(http::Response::new(body));
         // The body arrives while the connection is driven.
         let seen = tokio::select! {
@@ -203,7 +203,10 @@ async fn serve(
         let answer = http::Response::builder().header("content-type", "application/json");
         let answer = answer.body(()).expect("an answer");
         if let Ok(mut stream) = respond.send_response(answer, false) {
-            let _ = stream.send_data(Bytes::from_static(b"{\"ok\":true}"), true);
+            let _ = stream.send_data(Bytes::from_static(b"{\"ok\":true}"), !cut);
+            if cut {
+                stream.send_reset(h2::Reason::INTERNAL_ERROR);
+            }
         }
     }
 }
