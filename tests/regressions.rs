@@ -344,3 +344,26 @@ fn a_body_that_never_comes_is_late_and_not_broken() {
     let wrong = statuses.iter().filter(|s| **s != 408).count();
     assert_eq!(wrong, 0, "of {} answers", statuses.len());
 }
+
+#[test]
+fn a_hang_up_while_it_starts_does_not_end_the_process() {
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let setup = Rig::of(&upstream).setup();
+    // Starting fails when the process ends before it is ready.
+    let binary = setup.start_with(|binary| binary.signal(Signal::HUP));
+    binary.wait_metric("drawbridge_config_last_reload_ok", 1.0);
+}
+
+#[test]
+fn a_file_that_changes_while_it_starts_is_seen() {
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let rig = Rig::of(&upstream).document(api::one("old"));
+    let new = api::one("new").to_string();
+    let binary = rig.setup().start_with(|binary| {
+        binary.dir.write("api.json", &new);
+    });
+    support::until("the new tool", || {
+        let list = Client::of(&binary).ask(&Message::modern("tools/list", json!({})));
+        (list.result()["tools"][0]["name"] == "new").then_some(())
+    });
+}

@@ -292,6 +292,7 @@ fn a_broken_file_changes_nothing_and_a_mended_one_is_taken() {
     let listed =
         || names(Client::of(&binary).ask(&Message::modern("tools/list", json!({}))).result());
     let good = paths(&["two"]).to_string();
+    assert_eq!(listed(), ["one"]);
     for broken in ["", "{", "not yaml: [", &good[..good.len() / 2], &paths(&[]).to_string()] {
         binary.dir.write("api.json", broken);
         let told = binary.log().matches("not taken into use").count();

@@ -7,8 +7,10 @@ use crate::gateway::{self, Live, Ready};
 use crate::observe;
 use crate::problem::Problem;
 use crate::reload::{self, Origin};
+use signal_hook::consts::SIGHUP;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -66,6 +68,12 @@ pub fn start(
     addresses: &Addresses,
     demo: Option<SocketAddr>,
 ) -> Result<Ready, Exit> {
+    // Before any file is read, or SIGHUP would end the process until the runtime is there.
+    let hangup = Arc::new(AtomicBool::new(false));
+    if let Err(e) = signal_hook::flag::register(SIGHUP, hangup.clone()) {
+        complain(&format!("SIGHUP cannot be handled: {e}"));
+        return Err(Exit::Unreachable);
+    }
     let read = reload::read(&origin, embedded);
     let Some(mut config) = read.config else { return Err(told(&read.problems)) };
     drop(read.documents);
@@ -104,6 +112,7 @@ pub fn start(
                 live,
                 demo,
                 files: built.files,
+                hangup,
                 fixed,
             })
         }

@@ -8,7 +8,7 @@ use crate::demo::Bookshop;
 use crate::mcp::session::SessionKey;
 use crate::observe::metrics;
 use crate::problem::Problem;
-use crate::reload::{self, Embedded, Origin};
+use crate::reload::{self, Embedded, Origin, Watched};
 use async_trait::async_trait;
 use http::Response;
 use http::header::{CONTENT_LENGTH, HeaderName};
@@ -27,7 +27,6 @@ use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -42,8 +41,9 @@ pub struct Ready {
     pub live: Arc<Live>,
     /// Where the demo API listens, when it runs.
     pub demo: Option<SocketAddr>,
-    /// Files that are watched.
-    pub files: Vec<PathBuf>,
+    pub files: Watched,
+    /// Set by a SIGHUP that came before the runtime could take it.
+    pub hangup: Arc<AtomicBool>,
     /// What [`fixed`] says of the configuration as it was read.
     pub fixed: String,
 }
@@ -263,7 +263,7 @@ pub fn fixed(config: &Config) -> String {
 impl Ready {
     /// Keeps what is in use unless everything new is sound. Gives the files the
     /// new state depends on.
-    fn reload(&self) -> Option<Vec<PathBuf>> {
+    fn reload(&self) -> Option<Watched> {
         let generation = self.live.load().snapshot.generation + 1;
         // Addresses are those of the start: they do not change by a reload.
         let listeners: Vec<SocketAddr> = self.config.listeners.iter().map(|l| l.address).collect();
@@ -308,28 +308,24 @@ impl Ready {
 impl BackgroundService for Reloader {
     async fn start(&self, mut stop: ShutdownWatch) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        let mut files = self.ready.files.clone();
-        let mut stamps = reload::stamps(&files);
         let mut tick = tokio::time::interval(WATCH_EVERY);
+        let mut files = self.ready.files.clone();
+        let mut asked = self.ready.hangup.load(Ordering::Relaxed);
         loop {
-            let asked = tokio::select! {
+            if asked || files.changed() {
+                // Before reading, so that what changes meanwhile is read again.
+                files.renew();
+                let ready = self.ready.clone();
+                // A failed reload was told; a panic in it leaves the old state.
+                if let Ok(Some(now)) = tokio::task::spawn_blocking(move || ready.reload()).await {
+                    files = now;
+                }
+            }
+            asked = tokio::select! {
                 _ = hangup.recv() => true,
                 _ = tick.tick() => false,
                 _ = stop.changed() => return,
             };
-            if !asked && reload::stamps(&files) == stamps {
-                continue;
-            }
-            // Before reading, so that what changes meanwhile is read again.
-            stamps = reload::stamps(&files);
-            let ready = self.ready.clone();
-            // A failed reload was told; a panic in it leaves the old state.
-            if let Ok(Some(now)) = tokio::task::spawn_blocking(move || ready.reload()).await
-                && now != files
-            {
-                files = now;
-                stamps = reload::stamps(&files);
-            }
         }
     }
 }

@@ -2,6 +2,9 @@
 //! changed. The only place that reads them.
 
 mod source;
+mod watched;
+
+pub use watched::Watched;
 
 use source::read_document_source;
 
@@ -13,7 +16,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub struct Read {
     pub documents: HashMap<String, Document>,
     pub problems: Vec<Problem>,
     /// Every file it depends on.
-    pub files: Vec<PathBuf>,
+    pub files: Watched,
 }
 
 /// The result of reading and building.
@@ -40,7 +42,7 @@ pub struct Built {
     pub reports: Vec<ApiReport>,
     pub problems: Vec<Problem>,
     /// Every file it depends on.
-    pub files: Vec<PathBuf>,
+    pub files: Watched,
 }
 
 /// Gives the text of a document that is part of the program.
@@ -52,7 +54,7 @@ pub fn read(origin: &Origin, embedded: Embedded) -> Read {
     let config = match origin {
         Origin::Made(config) => Ok(*config.clone()),
         Origin::File(path) => {
-            read.files.push(path.clone());
+            read.files.add(path);
             read_config(path)
         }
     };
@@ -86,7 +88,7 @@ fn read_config(path: &std::path::Path) -> Result<Config, Vec<Problem>> {
 fn document(api: &Api, embedded: Embedded, read: &mut Read) -> Result<Document, Problem> {
     let source = api.openapi.as_str();
     let local = api.overlays.iter().chain([&api.openapi]).filter(|s| !config::is_url(s));
-    read.files.extend(local.map(PathBuf::from));
+    local.for_each(|file| read.files.add(file));
     let (mut value, url) = match embedded(source) {
         Some(text) => (parsed(source, text.as_bytes().to_vec())?, None),
         None => value_of(source)?,
@@ -99,13 +101,21 @@ fn document(api: &Api, embedded: Embedded, read: &mut Read) -> Result<Document, 
         read.problems.extend(told);
     }
     let allowed = source::Allowed::new(source, &api.references);
-    let report = bundle::bundle(&mut value, source, &mut |address| allowed.fetch(address));
+    let mut others = Watched::default();
+    let report = bundle::bundle(&mut value, source, &mut |address| {
+        let mut one = Watched::default();
+        one.add(address);
+        let value = allowed.fetch(address)?;
+        if !config::is_url(address) {
+            others.join(one);
+        }
+        Ok(value)
+    });
+    read.files.join(others);
     let unread = report.unread.into_iter().map(|reference| {
         Problem::warning(Place::file(source), format!("a reference cannot be read: {reference}"))
     });
     read.problems.extend(unread);
-    let local = report.files.iter().filter(|s| !config::is_url(s));
-    read.files.extend(local.map(PathBuf::from));
     let mut document =
         Document::new(value, url).map_err(|e| Problem::error(Place::file(source), e))?;
     document.files = report.files;
@@ -151,14 +161,4 @@ pub fn build(
     problems.extend(more.into_iter().filter(|p| !unreadable || !p.message.starts_with("no tool")));
     let snapshot = snapshot.filter(|_| !unreadable);
     Built { config: Some(config), snapshot, reports, problems, files }
-}
-
-/// When files were written and how long they are. Compared to learn whether a
-/// reload is due.
-pub fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
-    let stamp = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    files.iter().map(stamp).collect()
 }

@@ -72,10 +72,17 @@ impl Setup {
     /// and used a moment later; another process may take it between, so one
     /// failure to start is forgiven.
     pub fn start(&self) -> Binary {
-        self.try_start().or_else(|_| self.try_start()).unwrap_or_else(|e| panic!("{e}"))
+        self.start_with(|_| ())
     }
 
-    fn try_start(&self) -> Result<Binary, String> {
+    /// The same, doing something as soon as the banner is there: the process has
+    /// read its files and is not ready yet.
+    pub fn start_with(&self, at_banner: impl Fn(&Binary)) -> Binary {
+        let first = self.try_start(&at_banner);
+        first.or_else(|_| self.try_start(&at_banner)).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn try_start(&self, at_banner: &dyn Fn(&Binary)) -> Result<Binary, String> {
         let mut child = command(self.dir.path())
             .args(&self.args)
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -98,6 +105,7 @@ impl Setup {
             dir: self.dir.clone(),
         };
         binary.read_banner(&lines)?;
+        at_banner(&binary);
         let kept = binary.log.clone();
         std::thread::spawn(move || {
             lines.iter().for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")))
@@ -155,14 +163,31 @@ impl Binary {
 
     fn wait_ready(&mut self) -> Result<(), String> {
         let start = Instant::now();
-        let ready = |at| TcpStream::connect(at).is_ok();
-        while !(ready(self.admin) && ready(self.address) && self.admin_get("/readyz").0 == 200) {
+        if self.address == self.admin {
+            return Err("two listeners got one port".to_owned());
+        }
+        let open = |at| TcpStream::connect(at).is_ok();
+        while !(open(self.admin)
+            && open(self.address)
+            && self.admin_get("/readyz").0 == 200
+            && self.takes_hangup())
+        {
             if start.elapsed() > DEADLINE / 2 || self.has_ended().is_some() {
                 return Err(format!("not ready: {}", self.log()));
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         Ok(())
+    }
+
+    /// Whether the process handles SIGHUP by now, where the system tells: what
+    /// watches files may begin a moment after the listeners.
+    fn takes_hangup(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_none_or(|mask| mask & (1 << (Signal::HUP.as_raw() - 1)) != 0)
     }
 
     /// What the process logged so far.
