@@ -33,8 +33,7 @@ impl Unreadable {
 pub fn read(bytes: Vec<u8>) -> Result<Value, Unreadable> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(Unreadable::new(format!(
-            "the document has {} MiB; the limit is {} MiB",
-            bytes.len() >> 20,
+            "the document is too long; the limit is {} MiB",
             DOCUMENT_BYTES_MAX >> 20
         )));
     }

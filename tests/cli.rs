@@ -26,7 +26,7 @@ fn exit_codes() {
     dir.write("empty.json", api::of(json!({})).to_string());
     dir.write("bad.pem", "no certificate");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().map(|a| (taken, a.to_string())).expect("an address");
+    let address = taken.local_addr().expect("an address").to_string();
     let listener = json!({"address": "127.0.0.1:0", "tls": {"cert": "bad.pem", "key": "bad.pem"}});
     let tls = json!({
         "version": 1, "listeners": [listener],
@@ -37,11 +37,10 @@ fn exit_codes() {
     let url = ["--upstream", "http://127.0.0.1:9"];
     let one = [&["--openapi", "api.json"], &url[..]].concat();
     let empty = [&["--openapi", "empty.json"], &url[..]].concat();
-    let gone = format!("http://{}/mcp", taken.1);
     let with = |verb: &[&'static str], rest: &[&'static str]| -> Vec<String> {
         verb.iter().chain(rest).map(|s| (*s).to_owned()).collect()
     };
-    let mut cases: Vec<(Vec<String>, i32)> = vec![
+    let cases: Vec<(Vec<String>, i32)> = vec![
         (with(&["check"], &one), 0),
         (with(&["check", "--json"], &one), 0),
         (with(&["tools"], &one), 0),
@@ -69,18 +68,11 @@ fn exit_codes() {
         (with(&["call", "one", "--args", "[]"], &[]), 2),
         (with(&["serve", "-c", "tls.yaml"], &[]), 1),
     ];
-    let mut listen = with(&["serve", "--listen"], &[]);
-    listen.push(taken.1.clone());
-    listen.extend(with(&one, &[]));
-    cases.push((listen, 3));
-    drop(taken.0);
-    let (listen, _) = cases.pop().expect("the last");
-    let held = TcpListener::bind(&taken.1).expect("the port again");
-    let args: Vec<&str> = listen.iter().map(String::as_str).collect();
-    let (code, _, err) = drawbridge(&dir, &args);
+    let listen = [&["serve", "--listen", &address], &one[..]].concat();
+    let (code, _, err) = drawbridge(&dir, &listen);
     assert!(code == 3 && err.contains("choose another"), "{code} {err}");
-    drop(held);
-    let (code, _, err) = drawbridge(&dir, &["call", "one", "--url", &gone]);
+    drop(taken);
+    let (code, _, err) = drawbridge(&dir, &["call", "one", "--url", &format!("http://{address}")]);
     assert!(code == 3 && !err.is_empty(), "{code} {err}");
     for (args, want) in cases {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -285,8 +285,9 @@ impl Ready {
         }
         match (loaded, config) {
             (Some(loaded), Some(config)) if !built.problems.iter().any(Problem::is_error) => {
-                self.live.swap(loaded);
+                // First, so that whoever sees the new state sees it told.
                 metrics().config_last_reload_ok.set(1);
+                self.live.swap(loaded);
                 tracing::info!(generation, "configuration reloaded");
                 if matches!(self.origin, Origin::File(_)) && fixed(&config) != self.fixed {
                     tracing::warn!(
