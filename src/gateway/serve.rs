@@ -218,16 +218,22 @@ impl ShutdownSignalWatch for Signals {
         tokio::select! {
             _ = term.recv() => {}
             _ = quit.recv() => {}
-            _ = int.recv() => return ShutdownSignal::FastShutdown,
+            _ = int.recv() => at_once(),
         }
         tracing::info!("ending: waiting for open calls");
         self.draining.store(true, Ordering::Relaxed);
         tokio::select! {
             () = self.drained() => {}
-            _ = int.recv() => return ShutdownSignal::FastShutdown,
+            _ = int.recv() => at_once(),
         }
         ShutdownSignal::GracefulTerminate
     }
+}
+
+/// Pingora's own fast shutdown takes the runtime from under listeners that then
+/// try to accept for ever, and the process does not end. Nothing is to be saved.
+fn at_once() -> ! {
+    std::process::exit(0)
 }
 
 impl Signals {
