@@ -29,17 +29,21 @@ fn idempotent_calls_survive_a_stale_connection_and_others_are_sent_once() {
     let binary = Rig::of(&upstream).start();
     let mut client = Client::of(&binary);
     for way in WAYS {
-        // A connection may reach the pool a moment after the answer it brought.
+        // A connection may reach the pool a moment after the answer it brought,
+        // so that the next call opens another. Of two stale ones in the pool, a
+        // call may meet both, and is then not tried a third time.
         support::until("a call on a pooled connection", || {
-            assert_eq!(client.ask(&call(way, "warm")).outcome(), "ok");
+            client.ask(&call(way, "warm"));
             let before = upstream.requests().len();
-            assert_eq!(client.ask(&call(way, "again")).outcome(), "ok", "{way}");
+            let answer = client.ask(&call(way, "again"));
             let tries: Vec<usize> = upstream.requests()[before..].iter().map(|r| r.nth).collect();
+            let want = if tries == [1, 1] { "upstream_closed" } else { "ok" };
+            assert_eq!(answer.outcome(), want, "{way} {tries:?}");
             // Once on the pooled connection, once on a new one.
             (tries == [1, 0]).then_some(())
         });
         support::until("a POST on a pooled connection", || {
-            assert_eq!(client.ask(&call(way, "warm")).outcome(), "ok");
+            client.ask(&call(way, "warm"));
             let before = upstream.requests().len();
             let answer = Client::of(&binary).ask(&post(way, json!({"n": 1})));
             assert_eq!(upstream.requests().len(), before + 1, "{way}: a POST is never repeated");
