@@ -18,8 +18,8 @@ pub struct Args {
 pub const SOURCE: &str = "demo:bookshop";
 
 pub fn run(args: &Args) -> Exit {
-    let api = match gateway::settle(SocketAddr::from(([127, 0, 0, 1], 0))) {
-        Ok(address) => address,
+    let (api, held) = match gateway::settle(SocketAddr::from(([127, 0, 0, 1], 0))) {
+        Ok(found) => found,
         Err(e) => {
             complain(&e);
             return Exit::Unreachable;
@@ -39,6 +39,7 @@ pub fn run(args: &Args) -> Exit {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
+    drop(held);
     let endpoint = url(&ready.config, "/mcp");
     print(&format!("{}{}", banner(&ready), how_to_try(&endpoint)));
     go(ready)

@@ -132,9 +132,14 @@ fn settle(config: &mut Config, addresses: &Addresses) -> Result<(), Exit> {
     }
     config.admin = addresses.admin.or(config.admin);
     let all = config.listeners.iter_mut().map(|l| &mut l.address).chain(&mut config.admin);
+    // Held until all are found, so that no two get one port.
+    let mut held = Vec::new();
     for address in all {
         match gateway::settle(*address) {
-            Ok(settled) => *address = settled,
+            Ok((settled, port)) => {
+                *address = settled;
+                held.push(port);
+            }
             Err(e) => {
                 complain(&format!("{e}; choose another with --listen or --admin"));
                 return Err(Exit::Unreachable);

@@ -26,7 +26,7 @@ use pingora_core::server::{RunArgs, ShutdownSignal, ShutdownSignalWatch, Shutdow
 use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -64,12 +64,11 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const H2_STREAMS_MAX: u32 = 100;
 const H2_HEADER_BYTES_MAX: u32 = 64 << 10;
 
-/// A free port for port 0, or an error if the address cannot be had. Found
-/// before the proxy starts, so that it can be told and an error is no panic.
-pub fn settle(address: SocketAddr) -> Result<SocketAddr, String> {
-    let bound = std::net::TcpListener::bind(address)
-        .map_err(|e| format!("cannot listen on {address}: {e}"))?;
-    bound.local_addr().map_err(|e| format!("cannot listen on {address}: {e}"))
+/// A free port for port 0, or an error if the address cannot be had. Told before
+/// the proxy starts, where an error is a panic. The port is taken while held.
+pub fn settle(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
+    let held = TcpListener::bind(address).and_then(|l| Ok((l.local_addr()?, l)));
+    held.map_err(|e| format!("cannot listen on {address}: {e}"))
 }
 
 /// A state for [`reload::build`]'s snapshot, its peers resolved.
