@@ -29,21 +29,17 @@ fn idempotent_calls_survive_a_stale_connection_and_others_are_sent_once() {
     let binary = Rig::of(&upstream).start();
     let mut client = Client::of(&binary);
     for way in WAYS {
-        // A connection may reach the pool a moment after the answer it brought,
-        // so that the next call opens another. Of two stale ones in the pool, a
-        // call may meet both, and is then not tried a third time.
+        // A connection may reach the pool a moment after the answer it brought.
         support::until("a call on a pooled connection", || {
-            client.ask(&call(way, "warm"));
+            assert_eq!(client.ask(&call(way, "warm")).outcome(), "ok");
             let before = upstream.requests().len();
-            let answer = client.ask(&call(way, "again"));
+            assert_eq!(client.ask(&call(way, "again")).outcome(), "ok", "{way}");
             let tries: Vec<usize> = upstream.requests()[before..].iter().map(|r| r.nth).collect();
-            let want = if tries == [1, 1] { "upstream_closed" } else { "ok" };
-            assert_eq!(answer.outcome(), want, "{way} {tries:?}");
             // Once on the pooled connection, once on a new one.
             (tries == [1, 0]).then_some(())
         });
         support::until("a POST on a pooled connection", || {
-            client.ask(&call(way, "warm"));
+            assert_eq!(client.ask(&call(way, "warm")).outcome(), "ok");
             let before = upstream.requests().len();
             let answer = Client::of(&binary).ask(&post(way, json!({"n": 1})));
             assert_eq!(upstream.requests().len(), before + 1, "{way}: a POST is never repeated");
@@ -72,14 +68,17 @@ fn connections_are_kept_on_both_sides_unless_somebody_says_close() {
     let binary = Rig::of(&upstream).start();
     for way in WAYS {
         let mut client = Client::of(&binary);
-        let connections = upstream.log().connections;
-        for _ in 0..3 {
-            assert_eq!(client.ask(&call(way, "x")).outcome(), "ok");
-            assert_eq!(client.ask(&post(way, json!(1))).outcome(), "ok");
-        }
-        assert_eq!(client.opened, 1, "{way}");
+        assert_eq!(client.ask(&call(way, "x")).outcome(), "ok");
         // A connection may reach the pool a moment after the answer it brought.
-        assert!(upstream.log().connections <= connections + 3, "{way}: six calls");
+        support::until("six calls that open no connection to the API", || {
+            let connections = upstream.log().connections;
+            for _ in 0..3 {
+                assert_eq!(client.ask(&call(way, "x")).outcome(), "ok");
+                assert_eq!(client.ask(&post(way, json!(1))).outcome(), "ok");
+            }
+            (upstream.log().connections == connections).then_some(())
+        });
+        assert_eq!(client.opened, 1, "{way}");
         assert_eq!(client.ask(&call(way, "bye")).outcome(), "ok");
         assert_eq!(client.ask(&post(way, json!(1))).outcome(), "ok", "{way}: not on a closed one");
         assert_eq!(client.opened, 1, "{way}");
@@ -333,8 +332,8 @@ fn credentials_of_the_gateway_reach_the_api_and_nobody_else() {
     }
     bytes.push(binary.admin_get("/metrics").1);
     bytes.push(binary.admin_get("/status").1);
+    support::until("a log to look at", || binary.log().contains("tools/call").then_some(()));
     bytes.push(binary.log());
-    assert!(binary.log().contains("tools/call"), "there is a log to look at");
     for text in bytes {
         assert!(!text.contains("hunter2"), "{text}");
         assert!(!text.contains("canary"), "{text}");

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::prelude::Error;
+use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result as PingoraResult};
 use pingora_core::connectors::http::Connector;
 use pingora_core::connectors::{ConnectorOptions, http::v1};
@@ -51,6 +51,8 @@ impl Answer {
 pub struct Opened<'p> {
     session: ClientSession,
     peer: &'p Peer,
+    /// In place of the peer's pool, after a retry.
+    unpooled: Option<Box<HttpPeer>>,
     http1_only: bool,
     head: Box<ResponseHeader>,
 }
@@ -96,16 +98,19 @@ impl Upstream {
             .unwrap_or_else(|_| Err(late(call)))
     }
 
-    /// One retry: on another connection where a pooled one turned out dead and
-    /// the method may be repeated, or where nothing was sent at all.
+    /// One retry: on a new connection where a pooled one turned out dead and the
+    /// method may be repeated, or where nothing was sent at all.
     async fn open_untimed<'p>(&self, peers: &'p Peers, call: &Call) -> Result<Opened<'p>> {
         let mut retried = false;
+        let mut stale = false;
         loop {
             let Some(peer) = peers.pick() else {
                 let message = "The API's address cannot be found at the moment; try again later";
                 return Err(Fault::new(Class::UpstreamRefused, message));
             };
-            let (mut session, reused) = match self.connect(peers.http1_only, peer).await {
+            let unpooled = stale.then(|| peer.unpooled());
+            let target = unpooled.as_deref().unwrap_or(&peer.peer);
+            let (mut session, reused) = match self.connect(peers.http1_only, target).await {
                 Ok(connected) => connected,
                 Err(_) if !retried => {
                     retried = true;
@@ -115,12 +120,13 @@ impl Upstream {
             };
             match send(&mut session, peer, call).await {
                 Ok(head) => {
-                    return Ok(Opened { session, peer, http1_only: peers.http1_only, head });
+                    let http1_only = peers.http1_only;
+                    return Ok(Opened { session, peer, unpooled, http1_only, head });
                 }
                 Err(mut e) => {
                     e.retry.decide_reuse(reused);
                     if e.retry() && !retried && is_idempotent(&call.request.method) {
-                        retried = true;
+                        (retried, stale) = (true, true);
                         continue;
                     }
                     return Err(broken(&e));
@@ -129,28 +135,33 @@ impl Upstream {
         }
     }
 
-    async fn connect(&self, http1_only: bool, peer: &Peer) -> PingoraResult<(ClientSession, bool)> {
+    async fn connect(
+        &self,
+        http1_only: bool,
+        peer: &HttpPeer,
+    ) -> PingoraResult<(ClientSession, bool)> {
         if http1_only {
-            if let Some(session) = self.http1.reused_http_session(&peer.peer).await {
+            if let Some(session) = self.http1.reused_http_session(peer).await {
                 return Ok((ClientSession::H1(session), true));
             }
             // Boxed: connecting is rare and its future is large.
-            let (session, reused) = Box::pin(self.http1.get_http_session(&peer.peer)).await?;
+            let (session, reused) = Box::pin(self.http1.get_http_session(peer)).await?;
             return Ok((ClientSession::H1(session), reused));
         }
-        Box::pin(self.any.get_http_session(&peer.peer)).await
+        Box::pin(self.any.get_http_session(peer)).await
     }
 
     async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Answer> {
         let body = read_body(&mut opened.session, &opened.head, call).await?;
         metrics().upstream_response_bytes.inc_by(body.len() as u64);
-        let idle = opened.peer.peer.options.idle_timeout;
+        let peer = opened.unpooled.as_deref().unwrap_or(&opened.peer.peer);
+        let idle = peer.options.idle_timeout;
         match opened.session {
             ClientSession::H1(session) if opened.http1_only => {
-                self.http1.release_http_session(session, &opened.peer.peer, idle).await;
+                self.http1.release_http_session(session, peer, idle).await;
             }
             session => {
-                Box::pin(self.any.release_http_session(session, &opened.peer.peer, idle)).await;
+                Box::pin(self.any.release_http_session(session, peer, idle)).await;
             }
         }
         Ok(Answer { head: opened.head, body })

@@ -190,11 +190,13 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         reused: bool,
     ) -> Box<Error> {
-        let idempotent = ctx.relay.as_ref().is_some_and(|r| is_idempotent(&r.call.request.method));
-        if idempotent && session.response_written().is_none() {
-            e.retry.decide_reuse(reused);
-        } else {
-            e.set_retry(false);
+        let relay = ctx.relay.as_mut().filter(|r| is_idempotent(&r.call.request.method));
+        match relay.filter(|_| session.response_written().is_none()) {
+            Some(relay) => {
+                e.retry.decide_reuse(reused);
+                relay.stale |= e.retry();
+            }
+            None => e.set_retry(false),
         }
         e
     }

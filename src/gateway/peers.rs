@@ -17,6 +17,11 @@ use std::time::Duration;
 /// so that they rarely close one as it is used.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
+/// Keys of unpooled connections, taken in turn: Pingora keeps a connection for
+/// the moment until it closes it, and the keys it has seen for ever.
+const UNPOOLED_KEYS: usize = 256;
+static UNPOOLED_TURN: AtomicUsize = AtomicUsize::new(0);
+
 /// HTTP/2 streams on one upstream connection.
 const H2_STREAMS_MAX: usize = 100;
 
@@ -56,6 +61,18 @@ impl Peers {
 
     pub fn at(&self, index: usize) -> Option<&Peer> {
         self.list.get(index)
+    }
+}
+
+impl Peer {
+    /// The same without its pool: for the retry after a pooled connection turned
+    /// out dead, since the others may be as dead.
+    pub fn unpooled(&self) -> Box<HttpPeer> {
+        let turn = UNPOOLED_TURN.fetch_add(1, Ordering::Relaxed) % UNPOOLED_KEYS;
+        let mut peer = Box::new(self.peer.clone());
+        peer.group_key = group(&format!("unpooled {turn} {}", self.peer.group_key));
+        peer.options.idle_timeout = Some(Duration::ZERO);
+        peer
     }
 }
 

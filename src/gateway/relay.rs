@@ -29,6 +29,8 @@ pub struct Relay {
     pub call: Box<Call>,
     loaded: Arc<Loaded>,
     peer: Option<usize>,
+    /// A pooled connection turned out dead: the retry takes a new one.
+    pub stale: bool,
     deadline: Instant,
     /// Pieces that Pingora may still drop when the upstream fails.
     unwritten: Unwritten,
@@ -84,6 +86,7 @@ impl Gateway {
             call,
             loaded,
             peer: None,
+            stale: false,
             deadline,
             unwritten: Unwritten::default(),
             informational: 0,
@@ -142,7 +145,10 @@ impl Relay {
         self.peer = peers.pick_index();
         match self.picked() {
             Some(peer) => {
-                let mut peer = Box::new(peer.peer.clone());
+                let mut peer = match self.stale {
+                    true => peer.unpooled(),
+                    false => Box::new(peer.peer.clone()),
+                };
                 peer.options.read_timeout = Some(self.call.tool.timeout);
                 peer.options.write_timeout = Some(self.call.tool.timeout);
                 Ok(peer)
