@@ -196,10 +196,8 @@ impl Builder<'_> {
         for name in &compiled.unused_overrides {
             let place = Place::file(format!("api {api}"));
             let known = compiled.tools.iter().map(|t| &*t.name);
-            let mut problem = Problem::warning(
-                place,
-                format!("`override` names `{name}`, which is no tool here"),
-            );
+            let mut problem =
+                Problem::warning(place, format!("`override.{name}` fits no tool here"));
             problem.hint =
                 crate::problem::nearest(name, known).map(|n| format!("did you mean `{n}`?"));
             self.problems.push(problem);
@@ -324,7 +322,7 @@ impl Server {
             if i > 0 {
                 out.push(b',');
             }
-            tool.write_definition(tool.has_output(modern), out);
+            tool.write_definition(modern, out);
         }
         out.push(b']');
         if end < self.tools.len() {
@@ -362,6 +360,6 @@ impl Server {
 /// A definition as clients see it, for the command line.
 pub fn definition(tool: &Tool, modern: bool) -> Bytes {
     let mut out = Vec::new();
-    tool.write_definition(tool.has_output(modern), &mut out);
+    tool.write_definition(modern, &mut out);
     out.into()
 }

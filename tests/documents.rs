@@ -260,7 +260,7 @@ fn configurations_that_cannot_be_served() {
         ("a document that is not there", format!("version: 1\napis: {{a: {{openapi: gone}}}}\n{servers}"), "cannot be read"),
         ("two servers on one path", format!("version: 1\n{api}\nservers: {{m: {{sources: [{{api: a}}]}}, n: {{sources: [{{api: a}}]}}}}"), "same path"),
         ("the same tool twice", "version: 1\napis: {a: {openapi: api}, b: {openapi: api}}\nservers: {m: {sources: [{api: a}, {api: b}]}}".into(), "two tools are named"),
-        ("an override of nothing", format!("version: 1\napis: {{a: {{openapi: api, tools: {{override: {{bb: {{}}}}}}}}}}\n{servers}"), "`bb`, which is no tool"),
+        ("an override of nothing", format!("version: 1\napis: {{a: {{openapi: api, tools: {{override: {{bb: {{}}}}}}}}}}\n{servers}"), "`override.bb` fits no tool"),
     ] {
         let dir = Temp::new();
         dir.write("drawbridge.yaml", config);

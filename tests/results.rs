@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use support::api::{self, WAYS};
 use support::mcp::{Client, text as text_of};
-use support::message::{BOTH, Era};
+use support::message::{BOTH, Era, Message};
 use support::rig::Rig;
 use support::upstream::{Step, Upstream, json as json_answer, reply, text};
 
@@ -150,6 +150,39 @@ fn structure_is_sent_where_it_was_promised_and_true() {
         let good = client.call(era, "named", json!({"case": "good"}));
         let as_written = r#""structuredContent":{"name":"a","n":9007199254740993,"more":[1.10]}"#;
         assert!(good.response.text().contains(as_written), "{}", good.response.text());
+    }
+}
+
+#[test]
+fn structure_that_is_no_object_is_wrapped_for_old_clients_where_that_is_said() {
+    let upstream = Upstream::start(|seen| match seen.case() {
+        "good" => vec![json_answer("[1, {\"next\":[2]}]")],
+        _ => vec![json_answer(r#"["seven"]"#)],
+    });
+    let list = json!({"type": "array", "items": {"anyOf": [{"type": "integer"}, {"$ref": "#/components/schemas/Link"}]}});
+    let mut document = api::of(json!({"/list/{case}": {"get": {
+        "operationId": "list",
+        "parameters": [{"name": "case", "in": "path", "required": true, "schema": {"type": "string"}}],
+        "responses": {"200": {"description": "", "content": {"application/json": {"schema": list}}}},
+    }}}));
+    document["components"] =
+        json!({"schemas": {"Link": {"type": "object", "properties": {"next": list}}}});
+    let mut rig = Rig::of(&upstream).document(document);
+    rig.api()["wrap_output"] = json!(true);
+    let binary = rig.start();
+    for (era, pointer) in [(Era::Modern, ""), (Era::Legacy, "/result")] {
+        let mut client = Client::of(&binary);
+        let answer = client.call(era, "list", json!({"case": "good"}));
+        let structure = &answer.result()["structuredContent"];
+        assert_eq!(structure.pointer(pointer), Some(&json!([1, {"next": [2]}])), "{era:?}");
+        assert_eq!(text_of(answer.result()), "[1, {\"next\":[2]}]");
+        let listed = client.ask(&Message::new(era, "tools/list", json!({})));
+        let schema = &listed.result()["tools"][0]["outputSchema"];
+        let validator = jsonschema::draft202012::new(schema).expect("a schema");
+        assert!(validator.is_valid(structure), "{era:?}: {schema}");
+        assert_eq!(schema["type"] == "object", era == Era::Legacy, "{schema}");
+        let answer = client.call(era, "list", json!({"case": "bad"}));
+        assert_eq!(answer.outcome(), "output_mismatch", "{era:?}");
     }
 }
 

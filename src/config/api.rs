@@ -29,6 +29,9 @@ pub struct Api {
     pub tell_headers: Vec<String>,
     pub tools: ToolRules,
     pub output_schema: OutputSchema,
+    /// Whether clients of handshake revisions get answers that are no objects
+    /// as `{"result": ...}`.
+    pub wrap_output: bool,
     pub limits: ApiLimits,
 }
 
@@ -121,10 +124,18 @@ impl Api {
             tell_headers: TELL_HEADERS.map(str::to_owned).into(),
             tools: ToolRules::default(),
             output_schema: OutputSchema::Tolerant,
+            wrap_output: false,
             limits: ApiLimits { response: RESPONSE_BYTES_MAX, stream: STREAM_BYTES_MAX },
         }
     }
 }
+
+/// The words of `output_schema`.
+pub const OUTPUT_SCHEMAS: [(&str, OutputSchema); 3] = [
+    ("tolerant", OutputSchema::Tolerant),
+    ("exact", OutputSchema::Exact),
+    ("none", OutputSchema::None),
+];
 
 pub fn read_all(node: &Node, r: &mut Reader<'_>) -> Vec<Api> {
     let Some(members) = node.as_map() else {
@@ -165,13 +176,11 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     if let Some(node) = f.take("tools") {
         super::tools::read(node, &path, &mut api.tools, r);
     }
-    let forms = [
-        ("tolerant", OutputSchema::Tolerant),
-        ("exact", OutputSchema::Exact),
-        ("none", OutputSchema::None),
-    ];
-    if let Some(form) = f.choice("output_schema", &forms, r) {
+    if let Some(form) = f.choice("output_schema", &OUTPUT_SCHEMAS, r) {
         api.output_schema = form;
+    }
+    if let Some(wrap) = f.boolean("wrap_output", r) {
+        api.wrap_output = wrap;
     }
     if let Some(node) = f.take("limits")
         && let Some(mut l) = Fields::of(node, format!("{path}.limits"), r)

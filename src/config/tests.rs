@@ -53,6 +53,7 @@ apis:
     headers: { X-Team: blue }
     forward_headers: [accept-language]
     output_schema: none
+    wrap_output: true
     limits: { response: 1MiB, stream: 2MiB }
     tools:
       expose: read_only
@@ -60,7 +61,8 @@ apis:
       include: [{ path: "/a/**", method: get }]
       exclude: [{ tag: old, operation: "x*" }]
       override:
-        getA: { name: get_a, title: T, description: D, answer: stream, result: content, timeout: 1s, requires: [sampling], mcp_headers: { id: Id }, annotations: { read_only: false, destructive: true, idempotent: false, open_world: false } }
+        getA: { name: get_a, title: T, description: D, answer: stream, result: content, output_schema: exact, timeout: 1s, requires: [sampling], mcp_headers: { id: Id }, annotations: { read_only: false, destructive: true, idempotent: false, open_world: false } }
+        old: { match: [{ tag: old }], title: O }
 servers:
   main: { path: /x, title: T, version: "2", instructions: I, sources: [{ api: shop, prefix: p_ }], hosts: [a.b], origins: ["https://c"], page_size: 9, cache_ttl: 1m, limits: { request: 1KiB } }
 "#,
@@ -81,6 +83,8 @@ servers:
     let over = &api.tools.overrides[0].1;
     assert_eq!((over.name.as_deref(), over.answer), (Some("get_a"), Some(AnswerAs::Stream)));
     assert_eq!(over.annotations.read_only, Some(false));
+    assert_eq!((over.output_schema, api.wrap_output), (Some(OutputSchema::Exact), true));
+    assert_eq!(api.tools.overrides[1].1.matching[0].tag.as_deref(), Some("old"));
     let server = &config.servers[0];
     assert_eq!((server.request_bytes_max, server.cache_ttl.as_secs()), (1024, 60));
     assert_eq!(server.sources[0].prefix.as_deref(), Some("p_"));
@@ -99,7 +103,7 @@ apis:
     auth: { K: { value: plain } }
     headers: { Authorization: x }
     forward_headers: [cookie]
-    tools: { expose: readonly, exclude: [{ path: "[" }], override: { a: { name: "a b" } } }
+    tools: { expose: readonly, exclude: [{ path: "[" }], override: { a: { name: "a b" }, b: { name: b, match: [{}] } } }
     limits: { response: 8MB }
 servers:
   main: { path: mcp, sources: [{ api: shoop }], page_size: 0 }

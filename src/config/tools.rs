@@ -1,5 +1,6 @@
 //! `apis.NAME.tools`: which operations become tools, and what is changed of them.
 
+use super::api::{OUTPUT_SCHEMAS, OutputSchema};
 use super::reader::{Fields, Reader};
 use super::tree::Node;
 use http::Method;
@@ -21,7 +22,7 @@ pub struct ToolRules {
     pub coerce: bool,
     /// Whether the `x-mcp` extensions of the document are heeded.
     pub extensions: bool,
-    /// By tool name, operationId or `METHOD /path`.
+    /// By tool name, operationId or `METHOD /path`, or for what `match` names.
     pub overrides: Vec<(String, Override)>,
 }
 
@@ -61,12 +62,15 @@ pub struct Selector {
 
 #[derive(Clone, Debug, Default)]
 pub struct Override {
+    /// The operations it is about, instead of the one that its key names.
+    pub matching: Vec<Selector>,
     pub name: Option<String>,
     pub title: Option<String>,
     pub description: Option<String>,
     pub annotations: Annotations,
     pub answer: Option<AnswerAs>,
-    pub result: ResultAs,
+    pub result: Option<ResultAs>,
+    pub output_schema: Option<OutputSchema>,
     pub timeout: Option<Duration>,
     /// Client capabilities without which the tool is refused (-32021).
     pub requires: Vec<String>,
@@ -86,6 +90,8 @@ pub struct ArgumentRule {
     pub set: Option<serde_json::Value>,
     /// Sent when the agent gives none.
     pub default: Option<serde_json::Value>,
+    /// Of a rule for many tools, some of which may not have the argument.
+    pub where_present: bool,
 }
 
 /// An argument and the name of its header after `Mcp-Param-`.
@@ -230,7 +236,12 @@ fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
     let answers = [("whole", AnswerAs::Whole), ("stream", AnswerAs::Stream)];
     out.answer = f.choice("answer", &answers, r);
     let results = [("content", ResultAs::Content), ("passthrough", ResultAs::Passthrough)];
-    out.result = f.choice("result", &results, r).unwrap_or_default();
+    out.result = f.choice("result", &results, r);
+    out.output_schema = f.choice("output_schema", &OUTPUT_SCHEMAS, r);
+    out.matching = selectors(&mut f, "match", path, r);
+    if let (Some(_), false) = (&out.name, out.matching.is_empty()) {
+        r.error(node.place, format!("`{path}`: `name` and `match` cannot stand together"), None);
+    }
     out.timeout = f.duration("timeout", r);
     out.requires = f.texts("requires", r).unwrap_or_default();
     out.mcp_headers = f
@@ -276,6 +287,7 @@ fn arguments(node: &Node, path: &str, r: &mut Reader<'_>) -> Vec<(String, Argume
             hide: f.boolean("hide", r).unwrap_or(false),
             set: f.take("set").map(Node::to_json),
             default: f.take("default").map(Node::to_json),
+            where_present: false,
         };
         if rule.set.is_some() && rule.default.is_some() {
             r.error(node.place, "`set` and `default` cannot stand together", None);

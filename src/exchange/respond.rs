@@ -66,8 +66,13 @@ impl Call {
         }
         out.extend_from_slice(b"],\"isError\":false");
         if let Some(json) = structured {
-            out.extend_from_slice(b",\"structuredContent\":");
+            let (open, close) = match self.wraps() {
+                true => (&b",\"structuredContent\":{\"result\":"[..], &b"}"[..]),
+                false => (&b",\"structuredContent\":"[..], &b""[..]),
+            };
+            out.extend_from_slice(open);
             out.extend_from_slice(json.as_bytes());
+            out.extend_from_slice(close);
         }
         out.extend_from_slice(tail(&self.server, self.era));
         out.push(b'}');
@@ -137,6 +142,12 @@ impl Call {
         })?;
         output.schema.check(&value).map_err(|verdict| unfit(&verdict, body))?;
         Ok(Some(value.to_string()))
+    }
+
+    /// Whether structure goes out as the `result` of an object.
+    fn wraps(&self) -> bool {
+        let published = self.tool.output.as_ref().filter(|o| !o.root_is_object);
+        !self.era.is_modern() && published.is_some()
     }
 
     /// The schema that structure is promised by, in this era.

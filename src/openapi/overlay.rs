@@ -1,4 +1,4 @@
-//! Overlay 1.0: changes that are applied to a document as it is read, so that a
+//! Overlay 1.0 and 1.1: changes that are applied to a document as it is read, so that a
 //! provider's file stays as it came.
 
 use serde_json::Value;
@@ -9,7 +9,9 @@ use serde_json_path::JsonPath;
 pub fn apply(document: &mut Value, overlay: &Value) -> Result<Vec<String>, String> {
     match overlay.get("overlay").and_then(Value::as_str) {
         Some(version) if version.starts_with("1.") => {}
-        Some(version) => return Err(format!("Overlay {version} is not supported; 1.0 is")),
+        Some(version) => {
+            return Err(format!("Overlay {version} is not supported; 1.0 and 1.1 are"));
+        }
         None => return Err("the file has no `overlay` version; is it an Overlay?".to_owned()),
     }
     let Some(actions) = overlay.get("actions").and_then(Value::as_array) else {
@@ -40,14 +42,28 @@ fn act(document: &mut Value, target: &str, action: &Value) -> Result<usize, Stri
         for pointer in found.iter().rev() {
             remove(document, pointer);
         }
-    } else if let Some(update) = action.get("update") {
-        for pointer in &found {
-            if let Some(place) = document.pointer_mut(pointer) {
-                merge(place, update);
-            }
-        }
+    } else if let Some(source) = action.get("copy").and_then(Value::as_str) {
+        let copied = one(document, source)?;
+        update(document, &found, &copied);
+    } else if let Some(value) = action.get("update") {
+        update(document, &found, value);
     }
     Ok(found.len())
+}
+
+/// What a `copy` is taken from (1.1): exactly one place.
+fn one(document: &Value, source: &str) -> Result<Value, String> {
+    let path = JsonPath::parse(source).map_err(|e| format!("`copy`: {e}"))?;
+    let found = path.query(document).exactly_one();
+    found.cloned().map_err(|_| format!("`copy` must find one place, and `{source}` does not"))
+}
+
+fn update(document: &mut Value, pointers: &[String], value: &Value) {
+    for pointer in pointers {
+        if let Some(place) = document.pointer_mut(pointer) {
+            merge(place, value);
+        }
+    }
 }
 
 fn remove(document: &mut Value, pointer: &str) {
@@ -120,6 +136,18 @@ mod tests {
                 0,
             ),
             (json!([{"target": "$.tags[0]", "remove": true}]), "/tags", json!([]), 0),
+            (
+                json!([{"target": "$.paths['/b']", "copy": "$.paths['/a']"}]),
+                "/paths/~1b",
+                json!({"get": {"x": 1}, "post": {"x": 2}}),
+                0,
+            ),
+            (
+                json!([{"target": "$.info", "copy": "$.paths.*"}, {"target": "$.info", "copy": "$.no"}]),
+                "/info",
+                json!({"title": "a"}),
+                2,
+            ),
             (
                 json!([{"target": "$.none", "update": {}}, {"target": "$[", "update": {}}, {}]),
                 "/tags",

@@ -54,7 +54,12 @@ pub struct Parameter<'d> {
     /// `content` instead of `schema`.
     pub content: Option<String>,
     pub schema: Option<&'d Value>,
+    /// Its `example` or `examples`, at most [`EXAMPLES_MAX`].
+    pub examples: Vec<&'d Value>,
 }
+
+/// A model needs no more.
+const EXAMPLES_MAX: usize = 3;
 
 /// The parameters of a path item and an operation, merged by name and location,
 /// the operation's first. What OpenAPI says to ignore is left out.
@@ -96,6 +101,7 @@ fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter
         return Ok(None);
     }
     let (content, schema) = content_or_schema(document, object)?;
+    let examples = examples(document, object);
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let whole_query = text("in") == Some("querystring");
     let unknown_style = match (text("in"), text("style")) {
@@ -124,6 +130,7 @@ fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter
         allow_reserved,
         content,
         schema,
+        examples,
     }))
 }
 
@@ -146,6 +153,19 @@ fn skeleton(object: &Map<String, Value>, whole_query: bool, without_style: bool)
     }
     out.insert("schema".to_owned(), json!({}));
     Value::Object(out)
+}
+
+fn examples<'d>(document: &'d Document, object: &'d Map<String, Value>) -> Vec<&'d Value> {
+    if let Some(example) = object.get("example") {
+        return vec![example];
+    }
+    let named = object.get("examples").and_then(Value::as_object);
+    let given = named.into_iter().flat_map(Map::values).filter_map(|example| {
+        let example = document.library.follow(example).ok()?;
+        // 3.2 names the value as it is before it is written `dataValue`.
+        example.get("value").or_else(|| example.get("dataValue"))
+    });
+    given.take(EXAMPLES_MAX).collect()
 }
 
 type ContentOrSchema<'d> = (Option<String>, Option<&'d Value>);

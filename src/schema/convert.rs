@@ -7,6 +7,7 @@
 use super::keywords::{
     allow_null, enumeration, exclusive, renamed, required, says_nullable, tagged, types,
 };
+use super::pattern::portable;
 use super::reference::{Library, suggested_name};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -139,14 +140,18 @@ impl<'l> Converter<'l> {
         };
         match object.get("$ref").and_then(Value::as_str) {
             Some(reference) => self.reference(reference, object, depth),
-            None => {
-                let mut out = self.keywords(object, depth)?;
-                if says_nullable(object) {
-                    out = allow_null(out);
-                }
-                Ok(Value::Object(out))
-            }
+            None => self.inline(object, &HashSet::new(), depth),
         }
+    }
+
+    /// A schema that is no reference. `hidden` are properties that a schema
+    /// around it, of which it is a part, leaves out.
+    fn inline(&mut self, object: &Object, hidden: &HashSet<&str>, depth: usize) -> Result<Value> {
+        let mut out = self.keywords(object, hidden, depth)?;
+        if says_nullable(object) {
+            out = allow_null(out);
+        }
+        Ok(Value::Object(out))
     }
 
     fn reference(&mut self, reference: &str, object: &Object, depth: usize) -> Result<Value> {
@@ -167,7 +172,7 @@ impl<'l> Converter<'l> {
             out = target;
         }
         if !siblings.is_empty() {
-            out.extend(self.keywords(&siblings, depth)?);
+            out.extend(self.keywords(&siblings, &HashSet::new(), depth)?);
         }
         Ok(Value::Object(out))
     }
@@ -201,8 +206,14 @@ impl<'l> Converter<'l> {
         }
     }
 
-    fn keywords(&mut self, schema: &Object, depth: usize) -> Result<Object> {
-        let hidden = self.hidden_properties(schema);
+    fn keywords(
+        &mut self,
+        schema: &Object,
+        hidden: &HashSet<&str>,
+        depth: usize,
+    ) -> Result<Object> {
+        let mut hidden = hidden.clone();
+        self.hide(schema, &mut hidden, 0);
         let mut out = Object::new();
         for (key, value) in schema {
             if DROPPED.contains(&key.as_str()) || key.starts_with("x-") {
@@ -211,6 +222,10 @@ impl<'l> Converter<'l> {
             if let Some(value) = self.keyword(schema, key, value, &hidden, depth)? {
                 out.insert(renamed(key, schema).to_owned(), value);
             }
+        }
+        if schema.contains_key("patternProperties") && !out.contains_key("patternProperties") {
+            out.shift_remove("additionalProperties");
+            out.shift_remove("unevaluatedProperties");
         }
         if let (Some(example), false) = (schema.get("example"), out.contains_key("examples"))
             && !example.is_null()
@@ -246,13 +261,16 @@ impl<'l> Converter<'l> {
                 value.as_u64().map(|_| value.clone())
             }
             "description" | "title" => value.as_str().map(|s| Value::String(super::text::clean(s))),
-            "pattern" | "format" | "contentMediaType" | "contentEncoding" => {
+            "pattern" => value.as_str().and_then(portable).map(Value::String),
+            "format" | "contentMediaType" | "contentEncoding" => {
                 value.is_string().then(|| value.clone())
             }
             "required" => required(value, hidden),
             "enum" => enumeration(value),
             "examples" => value.as_array().filter(|a| !a.is_empty()).map(|_| value.clone()),
-            "items" if value.is_array() => self.list(schema, "prefixItems", value, depth)?,
+            "items" if value.is_array() => {
+                self.list(schema, "prefixItems", value, hidden, depth)?
+            }
             "items"
             | "additionalProperties"
             | "not"
@@ -268,9 +286,12 @@ impl<'l> Converter<'l> {
                 Value::Null => None,
                 value => Some(self.schema(value, depth + 1)?),
             },
-            "allOf" | "anyOf" | "oneOf" | "prefixItems" => self.list(schema, key, value, depth)?,
+            "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
+                self.list(schema, key, value, hidden, depth)?
+            }
             "properties" => self.members(value, hidden, depth)?,
-            "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+            "patternProperties" => self.patterns(value, depth)?,
+            "$defs" | "definitions" | "dependentSchemas" => {
                 self.members(value, &HashSet::new(), depth)?
             }
             "$dynamicRef" | "$recursiveRef" | "$dynamicAnchor" | "$recursiveAnchor" => {
@@ -285,6 +306,7 @@ impl<'l> Converter<'l> {
         schema: &Object,
         key: &str,
         value: &Value,
+        hidden: &HashSet<&str>,
         depth: usize,
     ) -> Result<Option<Value>> {
         let Some(items) = value.as_array().filter(|a| !a.is_empty()) else { return Ok(None) };
@@ -294,7 +316,13 @@ impl<'l> Converter<'l> {
         };
         let mut out = Vec::with_capacity(items.len());
         for item in items {
-            let converted = self.schema(item, depth + 1)?;
+            let converted = match item {
+                // Parts of the same object; one by reference stands by itself.
+                Value::Object(part) if key != "prefixItems" && !part.contains_key("$ref") => {
+                    self.inline(part, hidden, depth + 1)?
+                }
+                _ => self.schema(item, depth + 1)?,
+            };
             out.push(match discriminator {
                 Some(d) => tagged(converted, item, d),
                 None => converted,
@@ -319,21 +347,42 @@ impl<'l> Converter<'l> {
         Ok(Some(Value::Object(out)))
     }
 
-    /// Properties that do not exist in this direction.
-    fn hidden_properties<'s>(&self, schema: &'s Object) -> HashSet<&'s str> {
+    /// Properties by pattern. One that cannot be said takes all of them with it,
+    /// since the rest would be about other properties then.
+    fn patterns(&mut self, value: &Value, depth: usize) -> Result<Option<Value>> {
+        let mut out = Object::new();
+        for (pattern, schema) in value.as_object().into_iter().flatten() {
+            let Some(pattern) = portable(pattern) else { return Ok(None) };
+            out.insert(pattern, self.schema(schema, depth + 1)?);
+        }
+        Ok(Some(Value::Object(out)))
+    }
+
+    /// Collects the properties that do not exist in this direction, those of
+    /// the parts of an `allOf` too: a sibling may require them.
+    fn hide<'s>(&self, schema: &'s Object, hidden: &mut HashSet<&'s str>, depth: usize)
+    where
+        'l: 's,
+    {
+        const PARTS_DEPTH_MAX: usize = 8;
         let marker = match self.direction {
             Direction::Input => "readOnly",
             Direction::Output => "writeOnly",
         };
         let marked = |s: &Value| s.get(marker) == Some(&Value::Bool(true));
-        let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-            return HashSet::new();
-        };
-        properties
-            .iter()
-            .filter(|(_, s)| marked(s) || self.library.follow(s).is_ok_and(marked))
-            .map(|(name, _)| name.as_str())
-            .collect()
+        let properties = schema.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            if marked(property) || self.library.follow(property).is_ok_and(marked) {
+                hidden.insert(name);
+            }
+        }
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            if let (Ok(Value::Object(part)), true) =
+                (self.library.follow(part), depth < PARTS_DEPTH_MAX)
+            {
+                self.hide(part, hidden, depth + 1);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod budget;
 pub mod convert;
 mod keywords;
+mod pattern;
 pub mod reference;
 pub mod text;
 pub mod tolerant;

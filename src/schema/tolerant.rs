@@ -69,7 +69,8 @@ pub fn tolerate(schema: &Value) -> Value {
             ("oneOf" | "anyOf", Value::Array(items)) => {
                 add_any_of(&mut out, items.iter().map(tolerate).collect());
             }
-            ("allOf" | "prefixItems", Value::Array(items)) => {
+            ("allOf", Value::Array(items)) => add_all_of(&mut out, items.iter().map(tolerate)),
+            ("prefixItems", Value::Array(items)) => {
                 out.insert(key.clone(), items.iter().map(tolerate).collect());
             }
             _ => {
@@ -82,9 +83,15 @@ pub fn tolerate(schema: &Value) -> Value {
 
 fn add_any_of(out: &mut Map<String, Value>, branches: Vec<Value>) {
     if out.contains_key("anyOf") {
-        out.insert("allOf".to_owned(), json!([{ "anyOf": branches }]));
+        add_all_of(out, [json!({ "anyOf": branches })]);
     } else {
         out.insert("anyOf".to_owned(), Value::Array(branches));
+    }
+}
+
+fn add_all_of(out: &mut Map<String, Value>, parts: impl IntoIterator<Item = Value>) {
+    if let Value::Array(all) = out.entry("allOf").or_insert_with(|| json!([])) {
+        all.extend(parts);
     }
 }
 
@@ -123,6 +130,10 @@ mod tests {
             (
                 json!({"type": "array", "items": {"$ref": "#/$defs/A"}, "$defs": {"A": {"type": "string", "format": "uuid"}}}),
                 json!({"type": ["array", "null"], "items": {"$ref": "#/$defs/A"}, "$defs": {"A": {"type": ["string", "null"]}}}),
+            ),
+            (
+                json!({"oneOf": [{"type": "string"}], "anyOf": [{"type": "object"}], "allOf": [{"type": "array"}]}),
+                json!({"anyOf": [{"type": ["string", "null"]}], "allOf": [{"anyOf": [{"type": ["object", "null"]}]}, {"type": ["array", "null"]}]}),
             ),
             (json!(true), json!({})),
         ] {

@@ -19,6 +19,9 @@ pub fn apply(schema: &mut Value, over: &Override) -> Result<Vec<Standing>, Strin
     let mut standing = Vec::new();
     for (argument, rule) in &over.arguments {
         let known = schema.pointer("/properties").and_then(|p| p.get(argument)).is_some();
+        if !known && rule.where_present {
+            continue;
+        }
         if !known {
             return Err(format!("`arguments` names `{argument}`, which is no argument"));
         }
@@ -28,6 +31,7 @@ pub fn apply(schema: &mut Value, over: &Override) -> Result<Vec<Standing>, Strin
             let value = to_raw_value(value).map_err(|e| format!("`arguments.{argument}`: {e}"))?;
             standing.push(Standing { argument: argument.as_str().into(), value });
             forget(schema, "required", argument);
+            always_given(schema, argument);
         }
         match rule.set.is_some() || rule.hide {
             true => hide(schema, argument)?,
@@ -60,14 +64,42 @@ fn fits(schema: &Value, argument: &str, value: &Value) -> Result<(), String> {
 }
 
 fn hide(schema: &mut Value, argument: &str) -> Result<(), String> {
-    let required = schema.get("required").and_then(Value::as_array);
-    if required.is_some_and(|r| r.iter().any(|n| n == argument)) {
+    let dependent = schema.get("dependentRequired").and_then(Value::as_object);
+    let lists =
+        schema.get("required").into_iter().chain(dependent.into_iter().flat_map(Map::values));
+    if lists.filter_map(Value::as_array).flatten().any(|n| n == argument) {
         return Err(format!("`{argument}` is required: give it a `set` value to hide it"));
     }
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.shift_remove(argument);
     }
+    if let Some(dependent) = schema.get_mut("dependentRequired").and_then(Value::as_object_mut) {
+        dependent.shift_remove(argument);
+    }
     Ok(())
+}
+
+/// What is needed beside `argument`, a member of a flattened body, is needed in
+/// every call then.
+fn always_given(schema: &mut Value, argument: &str) {
+    let Some(object) = schema.as_object_mut() else { return };
+    let Some(Value::Object(mut dependent)) = object.shift_remove("dependentRequired") else {
+        return;
+    };
+    for list in dependent.values_mut().filter_map(Value::as_array_mut) {
+        list.retain(|n| n != argument);
+    }
+    match dependent.shift_remove(argument) {
+        Some(Value::Array(needed)) => {
+            if let Value::Array(required) = object.entry("required").or_insert_with(|| json!([])) {
+                required.extend(needed);
+            }
+        }
+        _ => {
+            dependent.retain(|_, list| list.as_array().is_some_and(|l| !l.is_empty()));
+            object.insert("dependentRequired".to_owned(), Value::Object(dependent));
+        }
+    }
 }
 
 fn forget(schema: &mut Value, list: &str, argument: &str) {
@@ -142,7 +174,7 @@ mod tests {
     use super::*;
 
     fn rule(hide: bool, set: Option<Value>, default: Option<Value>) -> ArgumentRule {
-        ArgumentRule { description: None, hide, set, default }
+        ArgumentRule { hide, set, default, ..ArgumentRule::default() }
     }
 
     fn schema() -> Value {
@@ -168,6 +200,30 @@ mod tests {
             complete(&standing, &mut entries);
             assert_eq!(entries.first().map(|(_, v)| v.get()), value);
         }
+    }
+
+    #[test]
+    fn a_standing_member_of_an_optional_body_makes_it_given() {
+        let apart = json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "dependentRequired": {"a": ["a", "b"], "b": ["a", "b"]}});
+        let x = || Some(json!("x"));
+        for (rules, required, dependent) in [
+            (vec![("a", rule(false, x(), None))], json!(["b"]), false),
+            (vec![("c", rule(false, x(), None))], Value::Null, true),
+            (
+                vec![("a", rule(false, x(), None)), ("b", rule(false, x(), None))],
+                Value::Null,
+                false,
+            ),
+        ] {
+            let mut schema = apart.clone();
+            let arguments = rules.into_iter().map(|(n, r)| (n.to_owned(), r)).collect();
+            apply(&mut schema, &Override { arguments, ..Override::default() }).unwrap();
+            assert_eq!(schema["required"], required);
+            assert_eq!(schema.get("dependentRequired").is_some(), dependent);
+        }
+        let hidden = vec![("a".to_owned(), rule(true, None, None))];
+        let over = Override { arguments: hidden, ..Override::default() };
+        assert!(apply(&mut apart.clone(), &over).unwrap_err().contains("required"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::openapi::Operation;
 /// into a result piece by piece, so that its size does not matter; else
 /// `whole`. The configuration overrides it.
 pub fn way(operation: &Operation<'_>, over: &Override) -> AnswerAs {
-    if over.result == ResultAs::Passthrough || operation.method == http::Method::HEAD {
+    if over.result == Some(ResultAs::Passthrough) || operation.method == http::Method::HEAD {
         return AnswerAs::Whole;
     }
     if let Some(answer) = over.answer {

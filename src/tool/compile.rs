@@ -1,6 +1,7 @@
 //! A document and the rules of its api -> tools, and what was left out.
 
 use super::extension::Extension;
+use super::overrides::Overrides;
 use super::request::{PathPart, Plan};
 use super::select::Selection;
 use super::{
@@ -15,7 +16,6 @@ use crate::schema::{Converter, Direction, bounds, budget};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The largest input schema, in bytes.
@@ -79,15 +79,15 @@ pub fn compile(
         outputs: Converter::new(&document.library, document.version.dialect(), Direction::Output),
     };
     let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
-    for (operation, name) in all.iter().zip(names) {
-        let mut over = overrides.find(operation, &name).clone();
-        if api.tools.extensions {
-            let extension = Extension::of(operation);
-            if extension.disabled {
-                continue;
-            }
-            over = extension.under(&over);
+    let extensions = match api.tools.extensions {
+        true => Extension::of_all(&all, &names),
+        false => all.iter().map(|_| Extension::default()).collect(),
+    };
+    for ((operation, name), extension) in all.iter().zip(names).zip(extensions) {
+        if extension.disabled {
+            continue;
         }
+        let over = extension.under(&overrides.find(operation, &name));
         let name = over.name.clone().unwrap_or(name);
         match compiler.tool(operation, &name, &over) {
             Ok(tool) => {
@@ -104,41 +104,6 @@ pub fn compile(
 
 fn left_out(operation: &Operation<'_>, reason: String) -> Skipped {
     Skipped { method: operation.method.to_string(), path: operation.path.to_owned(), reason }
-}
-
-/// Overrides by tool name, operationId or `METHOD /path`, and which were used.
-struct Overrides<'c> {
-    by_key: HashMap<&'c str, (&'c Override, bool)>,
-    none: Override,
-}
-
-impl<'c> Overrides<'c> {
-    fn new(overrides: &'c [(String, Override)]) -> Self {
-        let by_key = overrides.iter().map(|(k, o)| (k.as_str(), (o, false))).collect();
-        Overrides { by_key, none: Override::default() }
-    }
-
-    fn find(&mut self, operation: &Operation<'_>, name: &str) -> &Override {
-        let by_path = format!("{} {}", operation.method, operation.path);
-        for key in [name, operation.id.unwrap_or_default(), &by_path] {
-            if let Some((over, used)) = self.by_key.get_mut(key) {
-                *used = true;
-                return over;
-            }
-        }
-        &self.none
-    }
-
-    fn unused(&self) -> Vec<String> {
-        let mut out: Vec<String> = self
-            .by_key
-            .iter()
-            .filter(|(_, (_, used))| !used)
-            .map(|(k, _)| (*k).to_owned())
-            .collect();
-        out.sort();
-        out
-    }
 }
 
 struct Compiler<'c> {
@@ -177,10 +142,11 @@ impl Compiler<'_> {
         let definition = definition(name, title, description, hints);
         let answer = answer::way(o, over);
         // A structured result must be known whole.
-        let output = match (over.result, answer) {
+        let output = match (over.result.unwrap_or_default(), answer) {
             (ResultAs::Content, AnswerAs::Whole) => output::compile(
                 o,
-                self.api.output_schema,
+                over.output_schema.unwrap_or(self.api.output_schema),
+                self.api.wrap_output,
                 &self.document.library,
                 &mut self.outputs,
                 self.validators,
@@ -218,7 +184,7 @@ impl Compiler<'_> {
             request,
             output,
             answer,
-            result: over.result,
+            result: over.result.unwrap_or_default(),
             requires: over.requires.iter().map(|c| c.as_str().into()).collect(),
             told: header_names(&self.api.tell_headers),
             mirrored,

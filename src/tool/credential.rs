@@ -97,8 +97,9 @@ fn add(
         }
         (Some(Scheme::ApiKey { location, name: key }), Auth::Value(secret)) => {
             let pair = |set| {
+                let name = utf8_percent_encode(&key, set);
                 let value = utf8_percent_encode(secret.reveal(), set);
-                format!("{key}={value}").into_boxed_str()
+                format!("{name}={value}").into_boxed_str()
             };
             match location {
                 Location::Header => {

@@ -5,6 +5,7 @@
 use crate::config::{Annotations, Override, ResultAs};
 use crate::openapi::Operation;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// The extensions of one operation.
 #[derive(Debug, Default, PartialEq)]
@@ -22,6 +23,24 @@ pub struct Extension {
 }
 
 impl Extension {
+    /// Those of all operations, which are named `names` without them. A name
+    /// that would stand twice is not heeded: which of them keeps it would depend
+    /// on their order.
+    pub fn of_all(operations: &[Operation<'_>], names: &[String]) -> Vec<Extension> {
+        let mut all: Vec<Extension> = operations.iter().map(Extension::of).collect();
+        let mut bearers: HashMap<String, usize> = HashMap::new();
+        for (extension, name) in all.iter().zip(names).filter(|(e, _)| !e.disabled) {
+            let wanted = extension.name.as_ref().filter(|n| *n != name);
+            for name in [Some(name), wanted].into_iter().flatten() {
+                *bearers.entry(name.clone()).or_default() += 1;
+            }
+        }
+        for extension in &mut all {
+            extension.name = extension.name.take().filter(|n| bearers.get(n) == Some(&1));
+        }
+        all
+    }
+
     /// Of the path item first, then of the operation, which wins.
     pub fn of(operation: &Operation<'_>) -> Extension {
         let mut out = Extension::default();
@@ -82,10 +101,7 @@ impl Extension {
                 idempotent: a.idempotent.or(self.idempotent),
                 open_world: a.open_world.or(self.open_world),
             },
-            result: match (over.result, self.passthrough) {
-                (ResultAs::Content, true) => ResultAs::Passthrough,
-                (result, _) => result,
-            },
+            result: over.result.or(self.passthrough.then_some(ResultAs::Passthrough)),
             ..over.clone()
         }
     }
@@ -124,6 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_stands_twice_is_not_heeded() {
+        let named = |name: &str| json!({"get": {"x-mcp": {"name": name}}});
+        let paths = json!({"/a": named("x"), "/b": named("x"), "/c": named("get_d"), "/d": named("y"), "/e": named("get_e")});
+        let d = Document::new(json!({"openapi": "3.1.0", "paths": paths}), None).unwrap();
+        let (all, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
+        let names = ["get_a", "get_b", "get_c", "get_d", "get_e"].map(str::to_owned);
+        let got: Vec<Option<String>> =
+            Extension::of_all(&all, &names).into_iter().map(|e| e.name).collect();
+        assert_eq!(got, [None, None, None, Some("y".into()), Some("get_e".into())]);
+    }
+
+    #[test]
     fn the_configuration_wins() {
         let extension = of(
             json!({}),
@@ -137,7 +165,7 @@ mod tests {
         );
         assert_eq!(
             (merged.annotations.destructive, merged.result),
-            (Some(false), ResultAs::Passthrough)
+            (Some(false), Some(ResultAs::Passthrough))
         );
         let illegal = of(json!({}), json!({"x-mcp": {"name": "a b"}}));
         assert_eq!(illegal.under(&Override::default()).name, None);

@@ -47,6 +47,7 @@ pub fn compile(
         bindings.push(Binding { argument: name.into(), spelling: spelling(parameter) });
     }
     let mut body = None;
+    let mut together = Map::new();
     if let (Some(declared), Some(name)) = (&operation.body, body_name) {
         let (media, form) = body::choose(declared)?;
         let fields = Fields::compile(library, media.schema, media.encoding);
@@ -61,8 +62,11 @@ pub fn compile(
             .flatten();
         match members {
             Some(members) => {
-                if declared.required {
-                    required.extend(flat_required(&schema, converter));
+                let needed = flat_required(&schema, converter);
+                match declared.required {
+                    true => required.extend(needed),
+                    // A body, once it is given, is given whole.
+                    false => together = dependent(members.keys(), &needed),
                 }
                 let names = members.keys().map(|k| k.as_str().into()).collect();
                 flat = Some(Flat { members: names, required: declared.required });
@@ -80,7 +84,11 @@ pub fn compile(
             media.schema.filter(|_| form == BodyForm::Xml).map(|s| Shapes::compile(library, s));
         body = Some(BodyPlan { argument: name.into(), form, content_type, fields, xml, flat });
     }
-    Ok(Input { schema: root(properties, required, converter), bindings, body })
+    let mut schema = root(properties, required, converter);
+    if let (Some(schema), false) = (schema.as_object_mut(), together.is_empty()) {
+        schema.insert("dependentRequired".to_owned(), Value::Object(together));
+    }
+    Ok(Input { schema, bindings, body })
 }
 
 /// The required members of a body that is flattened.
@@ -93,6 +101,19 @@ fn flat_required(schema: &Value, converter: &Converter<'_>) -> Vec<String> {
     }
     let list = schema.get("required").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// For each member of a body those that it needs beside it.
+fn dependent<'m>(
+    members: impl Iterator<Item = &'m String>,
+    needed: &[String],
+) -> Map<String, Value> {
+    let beside = |member: &String| needed.iter().filter(|n| *n != member).collect::<Vec<_>>();
+    members
+        .map(|m| (m.clone(), beside(m)))
+        .filter(|(_, beside)| !beside.is_empty())
+        .map(|(member, beside)| (member, json!(beside)))
+        .collect()
 }
 
 fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Converter<'_>) -> Value {
@@ -125,6 +146,9 @@ fn parameter_schema(
         description = format!("{description} {place}").trim().to_owned();
     }
     describe(&mut schema, &description);
+    if !parameter.examples.is_empty() {
+        schema.insert("examples".to_owned(), json!(parameter.examples));
+    }
     if parameter.deprecated {
         schema.insert("deprecated".to_owned(), json!(true));
     }

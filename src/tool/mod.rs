@@ -16,6 +16,7 @@ pub mod input;
 mod markup;
 pub mod name;
 pub mod output;
+mod overrides;
 pub mod request;
 pub mod select;
 pub mod style;
@@ -81,23 +82,21 @@ pub struct Definition {
 }
 
 impl Tool {
-    /// Appends the definition as JSON. `with_output` is false where a client of
-    /// the era would refuse the whole list over this output schema.
-    pub fn write_definition(&self, with_output: bool, out: &mut Vec<u8>) {
+    /// Appends the definition as JSON, for a client of an era.
+    pub fn write_definition(&self, modern: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.definition.head);
         let input = self.arguments.short.as_ref().unwrap_or(self.arguments.schema.schema());
         out.extend_from_slice(input);
-        if let Some(output) = self.output.as_ref().filter(|_| with_output) {
+        if let Some(output) = self.output.as_ref().and_then(|o| o.published(modern)) {
             out.extend_from_slice(b",\"outputSchema\":");
-            out.extend_from_slice(output.schema.schema());
+            out.extend_from_slice(output);
         }
         out.extend_from_slice(&self.definition.tail);
     }
 
-    /// Whether the output schema goes out on the wire of an era. Handshake
-    /// clients refuse a list in which one root is not an object.
+    /// Whether an output schema goes out on the wire of an era.
     pub fn has_output(&self, modern: bool) -> bool {
-        self.output.as_ref().is_some_and(|o| modern || o.root_is_object)
+        self.output.as_ref().is_some_and(|o| o.published(modern).is_some())
     }
 }
 

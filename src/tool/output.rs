@@ -6,6 +6,7 @@ use crate::config::OutputSchema;
 use crate::openapi::Operation;
 use crate::schema::validators::{Lazy, Validators};
 use crate::schema::{Converter, Library, tolerant};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Output {
     pub schema: Lazy,
     /// Handshake clients take no other root, and no other structured result.
     pub root_is_object: bool,
+    /// For handshake clients: an object whose `result` is the answer.
+    pub wrapped: Option<Bytes>,
     /// The answer is XML of this shape.
     pub xml: Option<Shapes>,
 }
@@ -28,6 +31,7 @@ pub struct Output {
 pub fn compile(
     operation: &Operation<'_>,
     form: OutputSchema,
+    wrap: bool,
     library: &Library,
     converter: &mut Converter<'_>,
     validators: &Arc<Validators>,
@@ -52,7 +56,30 @@ pub fn compile(
         return None;
     }
     let xml = is_xml.then(|| Shapes::compile(library, schema_of_answer));
-    Some(Output { schema: validators.add(text.into()), root_is_object, xml })
+    let wrapped = (wrap && !root_is_object).then(|| wrapped(schema).to_string().into());
+    Some(Output { schema: validators.add(text.into()), root_is_object, wrapped, xml })
+}
+
+impl Output {
+    /// The schema as clients of an era take it, if they take it at all:
+    /// handshake clients refuse a list in which one root is not an object.
+    pub fn published(&self, modern: bool) -> Option<&Bytes> {
+        match modern || self.root_is_object {
+            true => Some(self.schema.schema()),
+            false => self.wrapped.as_ref(),
+        }
+    }
+}
+
+/// The schema of an object whose `result` is what `schema` describes.
+fn wrapped(mut schema: Value) -> Value {
+    let defs = schema.as_object_mut().and_then(|s| s.shift_remove("$defs"));
+    let mut out =
+        json!({"type": "object", "properties": {"result": schema}, "required": ["result"]});
+    if let Some(defs) = defs {
+        out["$defs"] = defs;
+    }
+    out
 }
 
 /// The schema of the first successful answer in JSON, or else in XML, and

@@ -11,8 +11,9 @@ pub struct Selection {
     exclude: Vec<Compiled>,
 }
 
+/// A selector, its patterns compiled.
 #[derive(Default)]
-struct Compiled {
+pub struct Compiled {
     operation: Option<GlobMatcher>,
     method: Option<String>,
     path: Option<GlobMatcher>,
@@ -21,11 +22,10 @@ struct Compiled {
 
 impl Selection {
     pub fn compile(rules: &ToolRules) -> Self {
-        let all = |l: &[Selector]| l.iter().map(Compiled::of).collect();
         Selection {
             expose: rules.expose,
-            include: all(&rules.include),
-            exclude: all(&rules.exclude),
+            include: compiled(&rules.include),
+            exclude: compiled(&rules.exclude),
         }
     }
 
@@ -41,6 +41,10 @@ impl Selection {
         };
         exposed && !self.exclude.iter().any(|s| s.fits(operation))
     }
+}
+
+pub fn compiled(selectors: &[Selector]) -> Vec<Compiled> {
+    selectors.iter().map(Compiled::of).collect()
 }
 
 impl Compiled {
@@ -60,7 +64,7 @@ impl Compiled {
         }
     }
 
-    fn fits(&self, operation: &Operation<'_>) -> bool {
+    pub fn fits(&self, operation: &Operation<'_>) -> bool {
         let glob =
             |g: &Option<GlobMatcher>, text: &str| g.as_ref().is_none_or(|g| g.is_match(text));
         glob(&self.operation, operation.id.unwrap_or_default())

@@ -8,6 +8,7 @@ use crate::jsonrpc::raw::Raw;
 use crate::schema::Library;
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The shape of XML that a schema describes: a table, since schemas recurse.
@@ -22,9 +23,13 @@ pub struct Shapes {
 struct Shape {
     /// `xml.name`, with its prefix.
     name: Option<String>,
+    /// `xml.prefix` and its colon, for what has no name of its own.
+    prefix: String,
     /// ` xmlns:p="..."`, ready to stand in a tag.
     namespace: String,
     attribute: bool,
+    /// The text of the element around it (3.2, `nodeType: text`).
+    text: bool,
     /// An array has an element around its items.
     wrapped: bool,
     kind: Kind,
@@ -41,6 +46,17 @@ enum Kind {
     Object(Vec<(String, usize)>),
 }
 
+impl Shape {
+    /// Its tag, where it is called `name` by what is around it.
+    fn tag<'n>(&'n self, name: &'n str) -> Cow<'n, str> {
+        match &self.name {
+            Some(own) => own.into(),
+            None if self.prefix.is_empty() => name.into(),
+            None => format!("{}{}", self.prefix, name.rsplit(':').next().unwrap_or(name)).into(),
+        }
+    }
+}
+
 impl Shapes {
     pub fn compile(library: &Library, schema: &Value) -> Shapes {
         let mut compiler = Compiler { library, table: Vec::new(), known: HashMap::new() };
@@ -49,8 +65,8 @@ impl Shapes {
             .get("$ref")
             .and_then(Value::as_str)
             .map(crate::schema::reference::suggested_name);
-        let root_name =
-            compiler.table[root].name.clone().or(named).unwrap_or_else(|| "root".to_owned());
+        let named = named.unwrap_or_else(|| "root".to_owned());
+        let root_name = compiler.table[root].tag(&named).into_owned();
         Shapes { table: compiler.table, root, root_name }
     }
 
@@ -67,7 +83,7 @@ impl Shapes {
             (Raw::Null, _) => Ok(()),
             (Raw::Array(items), kind) => {
                 let item = if let Kind::Array(item) = kind { *item } else { at };
-                let item_name = self.table[item].name.as_deref().unwrap_or(name);
+                let item_name = &self.table[item].tag(name);
                 let is_root = at == self.root;
                 if shape.wrapped || is_root {
                     out.push_str(&format!("<{name}{}>", shape.namespace));
@@ -86,12 +102,12 @@ impl Shapes {
                 out.push_str(&format!("<{name}{}", shape.namespace));
                 for (key, raw) in members {
                     if let Some(at) = shape_of(key).filter(|at| self.table[*at].attribute) {
-                        let name = self.table[at].name.as_deref().unwrap_or(key);
+                        let name = self.table[at].tag(key);
                         let value = read(raw)?;
                         if let Some(text) = value.scalar() {
                             out.push_str(&format!(
                                 " {}=\"{}\"",
-                                named(name)?,
+                                named(&name)?,
                                 escape(legal(text)?)
                             ));
                         }
@@ -101,9 +117,13 @@ impl Shapes {
                 for (key, raw) in members {
                     match shape_of(key) {
                         Some(at) if self.table[at].attribute => {}
+                        Some(at) if self.table[at].text => {
+                            let value = read(raw)?;
+                            out.push_str(&escape(legal(value.scalar().unwrap_or_default())?));
+                        }
                         Some(at) => {
                             let name = self.member_name(at, key);
-                            self.element(at, named(name)?, &read(raw)?, out)?;
+                            self.element(at, named(&name)?, &read(raw)?, out)?;
                         }
                         None => self.unknown(key, &read(raw)?, out)?,
                     }
@@ -120,14 +140,12 @@ impl Shapes {
     }
 
     /// The element of a member: for an array that is not wrapped, its items'.
-    fn member_name<'n>(&'n self, at: usize, key: &'n str) -> &'n str {
+    fn member_name<'n>(&'n self, at: usize, key: &'n str) -> Cow<'n, str> {
         let shape = &self.table[at];
         match shape.kind {
-            Kind::Array(item) if !shape.wrapped => {
-                // The array's own name counts only where it is wrapped.
-                self.table[item].name.as_deref().unwrap_or(key)
-            }
-            _ => shape.name.as_deref().unwrap_or(key),
+            // The array's own name counts only where it is wrapped.
+            Kind::Array(item) if !shape.wrapped => self.table[item].tag(key),
+            _ => shape.tag(key),
         }
     }
 
@@ -179,11 +197,14 @@ impl Shapes {
     fn member(&self, at: usize, key: &str, parent: &Element) -> Option<Value> {
         let shape = &self.table[at];
         let name = self.member_name(at, key);
+        if shape.text {
+            return Some(scalar(&shape.kind, &parent.text));
+        }
         if shape.attribute {
-            let (_, text) = parent.attributes.iter().find(|(n, _)| n == name)?;
+            let (_, text) = parent.attributes.iter().find(|(n, _)| **n == *name)?;
             return Some(scalar(&shape.kind, text));
         }
-        let mut found = parent.children.iter().filter(|c| c.name == name).peekable();
+        let mut found = parent.children.iter().filter(|c| c.name == *name).peekable();
         match shape.kind {
             Kind::Array(item) if !shape.wrapped => {
                 found.peek()?;
@@ -219,6 +240,9 @@ impl Compiler<'_> {
             let text = |key: &str| xml.get(key).and_then(Value::as_str);
             let flag = |key: &str| xml.get(key) == Some(&Value::Bool(true));
             let prefix = text("prefix").map(|p| format!("{p}:")).unwrap_or_default();
+            if !prefix.is_empty() {
+                shape.prefix.clone_from(&prefix);
+            }
             if let Some(name) = text("name") {
                 shape.name = Some(format!("{prefix}{name}"));
             }
@@ -226,8 +250,11 @@ impl Compiler<'_> {
                 let colon = text("prefix").map(|p| format!(":{p}")).unwrap_or_default();
                 shape.namespace = format!(" xmlns{colon}=\"{}\"", escape(namespace));
             }
-            shape.attribute |= flag("attribute");
-            shape.wrapped |= flag("wrapped");
+            // 3.2 says `nodeType` for what were two flags.
+            let node = text("nodeType");
+            shape.attribute |= flag("attribute") || node == Some("attribute");
+            shape.text |= matches!(node, Some("text" | "cdata"));
+            shape.wrapped |= flag("wrapped") || node == Some("element");
         }
         self.table[at] = shape;
         at
@@ -318,66 +345,5 @@ fn scalar(kind: &Kind, text: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use serde_json::value::RawValue;
-
-    fn shapes() -> Shapes {
-        let root = json!({"components": {"schemas": {
-            "Pet": {"type": "object", "xml": {"name": "pet", "prefix": "p", "namespace": "http://x.test/?a&b"}, "properties": {
-                "id": {"type": "integer", "xml": {"attribute": true}},
-                "name": {"type": "string"},
-                "tags": {"type": "array", "items": {"type": "string", "xml": {"name": "tag"}}, "xml": {"name": "tagList", "wrapped": true}},
-                "photos": {"type": "array", "items": {"type": "string"}, "xml": {"name": "ignored"}},
-                "good": {"type": "boolean"},
-                "parent": {"$ref": "#/components/schemas/Pet"},
-            }},
-        }}});
-        Shapes::compile(&Library::new(root), &json!({"$ref": "#/components/schemas/Pet"}))
-    }
-
-    fn written(shapes: &Shapes, json: &str) -> std::result::Result<String, String> {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        shapes.write(&read(raw).unwrap()).map_err(|f| f.message)
-    }
-
-    #[test]
-    fn keywords_shape_what_is_written_and_read() {
-        let json = r#"{"id":7,"name":"a<b & \"c\"","tags":["x","y"],"photos":["u","v"],"good":true,"parent":{"id":8,"name":"p"}}"#;
-        let xml = written(&shapes(), json).unwrap();
-        assert_eq!(
-            xml,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><p:pet xmlns:p=\"http://x.test/?a&amp;b\" id=\"7\"><name>a&lt;b &amp; &quot;c&quot;</name><tagList><tag>x</tag><tag>y</tag></tagList><photos>u</photos><photos>v</photos><good>true</good><p:pet xmlns:p=\"http://x.test/?a&amp;b\" id=\"8\"><name>p</name></p:pet></p:pet>"
-        );
-        assert_eq!(shapes().read(&xml).unwrap(), serde_json::from_str::<Value>(json).unwrap());
-    }
-
-    #[test]
-    fn what_no_xml_can_carry_is_refused() {
-        for json in [r#"{"name":"a\u0000"}"#, r#"{"a b":"x"}"#, r#"{"<x>":"y"}"#, r#"{"1a":2}"#] {
-            assert!(written(&shapes(), json).is_err(), "{json}");
-        }
-        assert!(
-            written(&shapes(), r#"{"extra":{"deep":[1,null]}}"#)
-                .unwrap()
-                .contains("<extra><deep>1</deep></extra>")
-        );
-    }
-
-    #[test]
-    fn bad_xml_is_told() {
-        let deep = "<a>".repeat(crate::tool::markup::DEPTH_MAX + 1);
-        for xml in [
-            "",
-            "<a>",
-            "<a></b>",
-            "plain",
-            "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>",
-            "<a>&nope;</a>",
-            &deep,
-        ] {
-            assert!(shapes().read(xml).is_err(), "{xml}");
-        }
-    }
-}
+#[path = "xml_tests.rs"]
+mod tests;
