@@ -79,7 +79,7 @@ pub enum Auth {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputSchema {
     Exact,
     Tolerant,

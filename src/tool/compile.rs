@@ -1,12 +1,11 @@
 //! A document and the rules of its api -> tools, and what was left out.
 
 use super::extension::Extension;
+use super::output::Outputs;
 use super::overrides::Overrides;
 use super::request::{PathPart, Plan};
 use super::select::Selection;
-use super::{
-    Definition, Mirrored, Tool, adjust, answer, body, credential, describe, input, name, output,
-};
+use super::{Definition, Mirrored, Tool, adjust, answer, body, credential, describe, input, name};
 use crate::config::{AnswerAs, Api, Override, ResultAs};
 use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
@@ -76,7 +75,7 @@ pub fn compile(
         upstreams,
         validators,
         inputs: Converter::new(&document.library, document.version.dialect(), Direction::Input),
-        outputs: Converter::new(&document.library, document.version.dialect(), Direction::Output),
+        outputs: Outputs::new(&document.library, document.version.dialect()),
     };
     let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
     let extensions = match api.tools.extensions {
@@ -112,7 +111,7 @@ struct Compiler<'c> {
     upstreams: &'c mut dyn Upstreams,
     validators: &'c Arc<Validators>,
     inputs: Converter<'c>,
-    outputs: Converter<'c>,
+    outputs: Outputs<'c>,
 }
 
 impl Compiler<'_> {
@@ -143,14 +142,10 @@ impl Compiler<'_> {
         let answer = answer::way(o, over);
         // A structured result must be known whole.
         let output = match (over.result.unwrap_or_default(), answer) {
-            (ResultAs::Content, AnswerAs::Whole) => output::compile(
-                o,
-                over.output_schema.unwrap_or(self.api.output_schema),
-                self.api.wrap_output,
-                &self.document.library,
-                &mut self.outputs,
-                self.validators,
-            ),
+            (ResultAs::Content, AnswerAs::Whole) => {
+                let form = over.output_schema.unwrap_or(self.api.output_schema);
+                self.outputs.compile(o, form, self.api.wrap_output, self.validators)
+            }
             _ => None,
         };
         let names = keys(&input.schema, "/properties");

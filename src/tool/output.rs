@@ -5,9 +5,10 @@ use super::xml::Shapes;
 use crate::config::OutputSchema;
 use crate::openapi::Operation;
 use crate::schema::validators::{Lazy, Validators};
-use crate::schema::{Converter, Library, tolerant};
+use crate::schema::{Converter, Dialect, Direction, Library, bounds, tolerant};
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The largest output schema that is published, in bytes. A model pays for
@@ -25,39 +26,127 @@ pub struct Output {
     pub xml: Option<Shapes>,
 }
 
-/// `None` when the document describes no JSON answer, or in words that cannot
-/// be published: a result without a schema is better than a tool that breaks
-/// every client's list.
-pub fn compile(
-    operation: &Operation<'_>,
-    form: OutputSchema,
-    wrap: bool,
-    library: &Library,
-    converter: &mut Converter<'_>,
-    validators: &Arc<Validators>,
-) -> Option<Output> {
-    if form == OutputSchema::None {
-        return None;
+/// The output schemas of one document. What several share is formed once.
+pub struct Outputs<'l> {
+    library: &'l Library,
+    converter: Converter<'l>,
+    definitions: HashMap<(OutputSchema, String), Definition>,
+}
+
+/// A definition in one form, as text, and those that it refers to.
+struct Definition {
+    text: String,
+    references: Vec<String>,
+}
+
+impl<'l> Outputs<'l> {
+    pub fn new(library: &'l Library, dialect: Dialect) -> Self {
+        let converter = Converter::new(library, dialect, Direction::Output);
+        Outputs { library, converter, definitions: HashMap::new() }
     }
-    let (schema_of_answer, is_xml) = success(operation)?;
-    let converted = converter.convert(schema_of_answer).ok()?;
-    let root_is_object = is_object(&converted, converter);
-    let root = rooted(converted, root_is_object)?;
-    let closed = Value::Object(converter.close(root));
-    let schema = match form {
-        OutputSchema::Exact => without_formats(closed),
-        _ => tolerant::tolerate(&closed),
-    };
-    let schema = if root_is_object { with_object_type(schema) } else { schema };
-    let text = schema.to_string();
-    if text.len() > SCHEMA_BYTES_MAX
-        || crate::schema::bounds::evaluations(&schema) > crate::schema::bounds::EVALUATIONS_MAX
-    {
-        return None;
+
+    /// `None` when the document describes no JSON answer, or in words that cannot
+    /// be published: a result without a schema is better than a tool that breaks
+    /// every client's list.
+    pub fn compile(
+        &mut self,
+        operation: &Operation<'_>,
+        form: OutputSchema,
+        wrap: bool,
+        validators: &Arc<Validators>,
+    ) -> Option<Output> {
+        if form == OutputSchema::None {
+            return None;
+        }
+        let (schema_of_answer, is_xml) = success(operation)?;
+        let converted = self.converter.convert(schema_of_answer).ok()?;
+        let root_is_object = is_object(&converted, &self.converter);
+        let root = formed(form, rooted(converted)?);
+        let root = if root_is_object { with_object_type(root) } else { root };
+        let text = self.closed(&root, form)?;
+        let schema: Value = serde_json::from_str(&text).ok()?;
+        if bounds::evaluations(&schema) > bounds::EVALUATIONS_MAX {
+            return None;
+        }
+        let xml = is_xml.then(|| Shapes::compile(self.library, schema_of_answer));
+        let wrapped = (wrap && !root_is_object)
+            .then(|| json!({"type": "object", "properties": {"result": root}, "required": ["result"]}))
+            .and_then(|root| self.closed(&root, form));
+        let wrapped = wrapped.map(Bytes::from);
+        Some(Output { schema: validators.add(text.into()), root_is_object, wrapped, xml })
     }
-    let xml = is_xml.then(|| Shapes::compile(library, schema_of_answer));
-    let wrapped = (wrap && !root_is_object).then(|| wrapped(schema).to_string().into());
-    Some(Output { schema: validators.add(text.into()), root_is_object, wrapped, xml })
+
+    /// A schema with the definitions it reaches, as text; `None` over the limit.
+    fn closed(&mut self, root: &Value, form: OutputSchema) -> Option<String> {
+        let mut text = root.to_string();
+        let mut size = text.len();
+        let mut waiting = references(root);
+        let mut reached = BTreeSet::new();
+        while let Some(name) = waiting.pop() {
+            if reached.contains(&name) {
+                continue;
+            }
+            let Some(definition) = self.definition(form, &name) else { continue };
+            size += name.len() + definition.text.len();
+            if size > SCHEMA_BYTES_MAX {
+                return None;
+            }
+            waiting.extend(definition.references.iter().cloned());
+            reached.insert(name);
+        }
+        if size > SCHEMA_BYTES_MAX {
+            return None;
+        }
+        if !reached.is_empty() {
+            text.pop();
+            text.push_str(",\"$defs\":{");
+            for name in reached {
+                // Names of definitions need no escapes.
+                let definition = self.definition(form, &name)?;
+                text.push_str(&format!("\"{name}\":{},", definition.text));
+            }
+            text.pop();
+            text.push_str("}}");
+        }
+        Some(text)
+    }
+
+    fn definition(&mut self, form: OutputSchema, name: &str) -> Option<&Definition> {
+        let key = (form, name.to_owned());
+        if !self.definitions.contains_key(&key) {
+            let converted = self.converter.definition(&format!("#/$defs/{name}"))?;
+            let schema = formed(form, converted.clone());
+            let definition =
+                Definition { text: schema.to_string(), references: references(&schema) };
+            self.definitions.insert(key.clone(), definition);
+        }
+        self.definitions.get(&key)
+    }
+}
+
+fn formed(form: OutputSchema, schema: Value) -> Value {
+    match form {
+        OutputSchema::Exact => without_formats(schema),
+        _ => tolerant::tolerate(&schema),
+    }
+}
+
+/// The names of the definitions that a schema refers to.
+fn references(schema: &Value) -> Vec<String> {
+    fn walk(value: &Value, out: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                let target = object.get("$ref").and_then(Value::as_str);
+                out.extend(target.and_then(|t| t.strip_prefix("#/$defs/")).map(str::to_owned));
+                object.values().for_each(|v| walk(v, out));
+            }
+            Value::Array(items) => items.iter().for_each(|v| walk(v, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(schema, &mut out);
+    out
 }
 
 impl Output {
@@ -69,17 +158,6 @@ impl Output {
             false => self.wrapped.as_ref(),
         }
     }
-}
-
-/// The schema of an object whose `result` is what `schema` describes.
-fn wrapped(mut schema: Value) -> Value {
-    let defs = schema.as_object_mut().and_then(|s| s.shift_remove("$defs"));
-    let mut out =
-        json!({"type": "object", "properties": {"result": schema}, "required": ["result"]});
-    if let Some(defs) = defs {
-        out["$defs"] = defs;
-    }
-    out
 }
 
 /// The schema of the first successful answer in JSON, or else in XML, and
@@ -130,15 +208,9 @@ fn is_object(schema: &Value, converter: &Converter<'_>) -> bool {
     }
 }
 
-fn rooted(schema: Value, is_object: bool) -> Option<Map<String, Value>> {
-    let Value::Object(mut root) = schema else { return None };
-    if root.is_empty() {
-        return None;
-    }
-    if is_object {
-        root.insert("type".to_owned(), json!("object"));
-    }
-    Some(root)
+/// A root that says nothing is not published.
+fn rooted(schema: Value) -> Option<Value> {
+    schema.as_object().is_some_and(|s| !s.is_empty()).then_some(schema)
 }
 
 fn with_object_type(schema: Value) -> Value {
