@@ -4,7 +4,7 @@ use super::serve::{Addresses, banner, go, start, url};
 use super::target::config_of;
 use super::{Exit, complain, print};
 use crate::config::Api;
-use crate::gateway;
+use crate::gateway::Ports;
 use crate::reload::Origin;
 use std::net::SocketAddr;
 
@@ -18,8 +18,9 @@ pub struct Args {
 pub const SOURCE: &str = "demo:bookshop";
 
 pub fn run(args: &Args) -> Exit {
-    let (api, held) = match gateway::settle(SocketAddr::from(([127, 0, 0, 1], 0))) {
-        Ok(found) => found,
+    let mut ports = Ports::default();
+    let api = match ports.bind(SocketAddr::from(([127, 0, 0, 1], 0))) {
+        Ok(address) => address,
         Err(e) => {
             complain(&e);
             return Exit::Unreachable;
@@ -35,11 +36,10 @@ pub fn run(args: &Args) -> Exit {
             Some("Search and manage the books of a small online shop.".to_owned());
     }
     let origin = Origin::Made(Box::new(config));
-    let ready = match start(origin, &args.addresses, Some(api)) {
+    let ready = match start(origin, &args.addresses, Some(api), ports) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
-    drop(held);
     let endpoint = url(&ready.config, "/mcp");
     print(&format!("{}{}", banner(&ready), how_to_try(&endpoint)));
     go(ready)

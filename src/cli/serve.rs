@@ -3,7 +3,7 @@
 use super::target::{Target, embedded, session_key};
 use super::{Exit, complain, print};
 use crate::config::Config;
-use crate::gateway::{self, Live, Ready};
+use crate::gateway::{self, Live, Ports, Ready};
 use crate::observe;
 use crate::problem::Problem;
 use crate::reload::{self, Origin};
@@ -42,7 +42,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub fn run(args: &Args) -> Exit {
-    let started = args.target.origin().and_then(|origin| start(origin, &args.addresses, None));
+    let started = args
+        .target
+        .origin()
+        .and_then(|origin| start(origin, &args.addresses, None, Ports::default()));
     let ready = match started {
         Ok(ready) => ready,
         Err(exit) => return exit,
@@ -67,6 +70,7 @@ pub fn start(
     origin: Origin,
     addresses: &Addresses,
     demo: Option<SocketAddr>,
+    mut ports: Ports,
 ) -> Result<Ready, Exit> {
     // Before any file is read, or SIGHUP would end the process until the runtime is there.
     let hangup = Arc::new(AtomicBool::new(false));
@@ -82,7 +86,7 @@ pub fn start(
         return Err(Exit::Usage);
     }
     let fixed = gateway::fixed(&config);
-    settle(&mut config, addresses)?;
+    settle(&mut config, addresses, &mut ports)?;
     if let Err(e) = gateway::check_tls(&config) {
         complain(&e);
         return Err(Exit::Findings);
@@ -109,6 +113,7 @@ pub fn start(
                 origin,
                 embedded,
                 session_key,
+                ports,
                 live,
                 demo,
                 files: built.files,
@@ -126,20 +131,15 @@ fn told(problems: &[Problem]) -> Exit {
 }
 
 /// Command-line addresses over configured ones; free ports for port 0.
-fn settle(config: &mut Config, addresses: &Addresses) -> Result<(), Exit> {
+fn settle(config: &mut Config, addresses: &Addresses, ports: &mut Ports) -> Result<(), Exit> {
     if let (Some(address), Some(first)) = (addresses.listen, config.listeners.first_mut()) {
         first.address = address;
     }
     config.admin = addresses.admin.or(config.admin);
     let all = config.listeners.iter_mut().map(|l| &mut l.address).chain(&mut config.admin);
-    // Held until all are found, so that no two get one port.
-    let mut held = Vec::new();
     for address in all {
-        match gateway::settle(*address) {
-            Ok((settled, port)) => {
-                *address = settled;
-                held.push(port);
-            }
+        match ports.bind(*address) {
+            Ok(settled) => *address = settled,
             Err(e) => {
                 complain(&format!("{e}; choose another with --listen or --admin"));
                 return Err(Exit::Unreachable);

@@ -10,6 +10,7 @@ mod header;
 mod live;
 mod peers;
 mod permit;
+mod ports;
 mod relay;
 mod reply;
 mod serve;
@@ -18,7 +19,8 @@ mod stream;
 
 pub use live::{Live, Loaded};
 pub use peers::load_peers;
-pub use serve::{Ready, check_tls, fixed, load, run, settle};
+pub use ports::Ports;
+pub use serve::{Ready, check_tls, fixed, load, run};
 use shared::{Shared, random};
 
 use crate::exchange::{Admitted, Facts, Next, Record, Subscription};
@@ -94,7 +96,8 @@ impl ProxyHttp for Gateway {
         let last = ctx.nth >= limits.requests_per_connection;
         let keep = match draining || last || !header::keeps_alive(session) {
             true => None,
-            false => Some(limits.idle_timeout.as_secs().max(1)),
+            // Without a time: `edge::Timed` has the deadline.
+            false => Some(0),
         };
         session.set_keepalive(keep);
         // `body::read` has the deadline; this one is for what reads elsewhere.

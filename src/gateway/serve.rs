@@ -1,6 +1,7 @@
 //! Listeners, services and signals: a running process.
 
 use super::edge::Edge;
+use super::ports::{OnPorts, Ports};
 use super::{Gateway, Live, Loaded, Shared, connector, load_peers};
 use crate::admin::{Admin, Status};
 use crate::config::{Config, Limits, Listener};
@@ -26,7 +27,7 @@ use pingora_core::server::{RunArgs, ShutdownSignal, ShutdownSignalWatch, Shutdow
 use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub struct Ready {
     pub origin: Origin,
     pub embedded: Embedded,
     pub session_key: Arc<SessionKey>,
+    /// Sockets of every address that is listened on.
+    pub ports: Ports,
     pub live: Arc<Live>,
     /// Where the demo API listens, when it runs.
     pub demo: Option<SocketAddr>,
@@ -63,13 +66,6 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Streams on one HTTP/2 connection of a client.
 const H2_STREAMS_MAX: u32 = 100;
 const H2_HEADER_BYTES_MAX: u32 = 64 << 10;
-
-/// A free port for port 0, or an error if the address cannot be had. Told before
-/// the proxy starts, where an error is a panic. The port is taken while held.
-pub fn settle(address: SocketAddr) -> Result<(SocketAddr, TcpListener), String> {
-    let held = TcpListener::bind(address).and_then(|l| Ok((l.local_addr()?, l)));
-    held.map_err(|e| format!("cannot listen on {address}: {e}"))
-}
 
 /// A state for [`reload::build`]'s snapshot, its peers resolved.
 pub fn load(
@@ -102,7 +98,8 @@ pub fn check_tls(config: &Config) -> Result<(), String> {
 }
 
 /// Runs until a signal ends the process. Returns when everything has ended.
-pub fn run(ready: Ready) -> Result<(), String> {
+pub fn run(mut ready: Ready) -> Result<(), String> {
+    let table = std::mem::take(&mut ready.ports).into_table();
     let conf = server_conf(&ready.config);
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
@@ -111,7 +108,7 @@ pub fn run(ready: Ready) -> Result<(), String> {
     count_panics();
     for listener in &ready.config.listeners {
         let service = listen(&server, &ready, listener, &shared)?;
-        server.add_service(service);
+        server.add_service(OnPorts { service, table: table.clone() });
     }
     if let Some(address) = ready.config.admin {
         let status = Telling { live: ready.live.clone(), draining: draining.clone() };
@@ -119,14 +116,14 @@ pub fn run(ready: Ready) -> Result<(), String> {
         let mut service = Service::new("admin".to_owned(), app);
         service.threads = Some(1);
         service.add_tcp(&address.to_string());
-        server.add_service(service);
+        server.add_service(OnPorts { service, table: table.clone() });
     }
     if let Some(address) = ready.demo {
         let app = HttpServer::new_app(DemoApi(Bookshop::new()));
         let mut service = Service::new("demo".to_owned(), app);
         service.threads = Some(1);
         service.add_tcp(&address.to_string());
-        server.add_service(service);
+        server.add_service(OnPorts { service, table: table.clone() });
     }
     metrics().config_last_reload_ok.set(1);
     let grace = ready.config.grace;
