@@ -4,6 +4,7 @@ use super::reply::{Record, Reply, fault_reply};
 use super::subscribe::Subscription;
 use super::{Facts, Next};
 use crate::fault::{Class, Fault, Result};
+use crate::mcp::headers;
 use crate::mcp::version::MODERN;
 use crate::snapshot::{Server, Snapshot};
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -95,7 +96,7 @@ pub fn too_large(limit: usize) -> Fault {
 
 /// The stream of server messages that the handshake revisions have.
 fn get(server: &Server, facts: &Facts<'_>) -> Result<()> {
-    let version = facts.headers.get("mcp-protocol-version").map(HeaderValue::as_bytes);
+    let version = facts.headers.get(&headers::PROTOCOL_VERSION).map(HeaderValue::as_bytes);
     if version == Some(MODERN.as_bytes()) {
         let message = "revision 2026-07-28 has no GET; send subscriptions/listen with POST";
         return Err(Fault::new(Class::MethodNotAllowed, message));
@@ -104,7 +105,7 @@ fn get(server: &Server, facts: &Facts<'_>) -> Result<()> {
         let message = "this is an MCP endpoint: send MCP messages with POST, or GET with Accept: text/event-stream";
         return Err(Fault::new(Class::MethodNotAllowed, message));
     }
-    match facts.headers.get("mcp-session-id").map(HeaderValue::to_str) {
+    match facts.headers.get(&headers::SESSION_ID).map(HeaderValue::to_str) {
         None => Ok(()),
         Some(Ok(id)) if server.session_key.check(id, facts.now).is_some() => Ok(()),
         Some(_) => Err(Fault::new(
@@ -120,6 +121,11 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 /// streams, which must be named: `*/*` is what says a client that never heard of
 /// them.
 pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    /// What every official client sends.
+    const BOTH: &str = "application/json, text/event-stream";
+    if headers.get(header::ACCEPT).is_some_and(|v| v == BOTH) {
+        return media == "application/json" || media == EVENT_STREAM;
+    }
     let mut values = headers.get_all(header::ACCEPT).iter().peekable();
     if values.peek().is_none() {
         return media != EVENT_STREAM;

@@ -14,14 +14,12 @@ use crate::observe::Outcome;
 use crate::problem::nearest;
 use crate::snapshot::Server;
 use crate::tool::Tool;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Decides what a message asks for. Never fails: a fault is a reply too.
 pub fn prepare(server: &Arc<Server>, facts: &Facts<'_>, body: &[u8]) -> Next {
@@ -87,7 +85,7 @@ fn asked(server: &Arc<Server>, facts: &Facts<'_>, request: &Request<'_>) -> Next
             return refuse(false, fault);
         }
     };
-    let version = headers::single(facts.headers, "mcp-protocol-version");
+    let version = headers::single(facts.headers, &headers::PROTOCOL_VERSION);
     let classified = Meta::parse(params.meta).and_then(|m| {
         // A handshake negotiates; what its header says is of no weight.
         let handshake = method == "initialize" && m.protocol_version.is_none();
@@ -158,7 +156,7 @@ impl Asked<'_> {
         }
         self.session = self.check_session()?;
         if let (Some(session), None) =
-            (&self.session, self.facts.headers.get("mcp-protocol-version"))
+            (&self.session, self.facts.headers.get(&headers::PROTOCOL_VERSION))
         {
             self.era = Era::Legacy(session.revision);
         }
@@ -187,14 +185,14 @@ impl Asked<'_> {
         let mut reply = result_reply(self.id, self.server.results.initialize(revision), record);
         let id = self.server.session_key.issue(revision, self.facts.now, (self.facts.random)());
         if let Ok(value) = HeaderValue::from_str(&id) {
-            reply.headers.push((SESSION_ID, value));
+            reply.headers.push((headers::SESSION_ID.clone(), value));
         }
         Ok(Next::Reply(reply))
     }
 
     /// A session id is optional; one that is sent must be good.
     fn check_session(&self) -> Result<Option<Session>> {
-        let Some(id) = headers::single(self.facts.headers, "mcp-session-id")? else {
+        let Some(id) = headers::single(self.facts.headers, &headers::SESSION_ID)? else {
             return Ok(None);
         };
         match self.server.session_key.check(id, self.facts.now) {

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header;
 use pingora::Result;
 use pingora_proxy::Session;
+use pingora_timeout::fast_timeout::fast_timeout;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ pub async fn read(
         // body came in.
         session.set_keepalive(keepalive);
     }
-    match timeout(time, read_all(session, limit)).await {
+    match fast_timeout(time, read_all(session, limit)).await {
         Ok(Ok(Some(body))) => Ok(Ok(body)),
         Ok(Ok(None)) => {
             discard(session).await;

@@ -24,9 +24,8 @@ impl Gateway {
             return Box::pin(self.exchange_with_notices(session, ctx, loaded, &call)).await;
         }
         let peers = &loaded.peers[call.tool.upstream];
-        let deadline = tokio::time::Instant::now() + call.tool.timeout;
         let asked = {
-            let mut asked = std::pin::pin!(self.upstream.ask(peers, &call, deadline));
+            let mut asked = std::pin::pin!(self.upstream.ask(peers, &call));
             connector::unless_gone(session.as_downstream_mut(), asked.as_mut()).await
         };
         let rendered = match asked {

@@ -12,7 +12,7 @@ use crate::observe::metrics;
 use crate::tool::request::{is_idempotent, is_safe};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result as PingoraResult};
@@ -20,6 +20,7 @@ use pingora_core::connectors::http::Connector;
 use pingora_core::connectors::{ConnectorOptions, http::v1};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::client::HttpSession as ClientSession;
+use pingora_timeout::fast_timeout::fast_timeout;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant as Clock;
@@ -37,8 +38,14 @@ pub struct Upstream {
 
 /// A whole answer.
 pub struct Answer {
-    head: Box<ResponseHeader>,
+    head: Head,
     pub body: Bytes,
+}
+
+/// What is kept of an answer's header.
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
 }
 
 impl Answer {
@@ -54,7 +61,7 @@ pub struct Opened<'p> {
     /// In place of the peer's pool, after a retry.
     unpooled: Option<Box<HttpPeer>>,
     http1_only: bool,
-    head: Box<ResponseHeader>,
+    head: Head,
 }
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -67,10 +74,10 @@ impl Upstream {
         }
     }
 
-    /// Sends the request of a call and reads the answer, all by the deadline.
-    pub async fn ask(&self, peers: &Peers, call: &Call, deadline: Instant) -> Result<Answer> {
+    /// Sends the request of a call and reads the answer, all within its tool's time.
+    pub async fn ask(&self, peers: &Peers, call: &Call) -> Result<Answer> {
         let started = Clock::now();
-        let asked = timeout_at(deadline, async {
+        let asked = fast_timeout(call.tool.timeout, async {
             let opened = self.open_untimed(peers, call).await?;
             self.read_untimed(opened, call).await
         });
@@ -171,7 +178,7 @@ impl Upstream {
 /// The request header of a call for a peer, for HTTP/1.
 pub fn request_header(call: &Call, peer: &Peer) -> PingoraResult<RequestHeader> {
     let request = &call.request;
-    let mut header = RequestHeader::build(
+    let mut header = RequestHeader::build_no_case(
         request.method.clone(),
         request.target.as_bytes(),
         Some(request.headers.len() + 3),
@@ -205,14 +212,10 @@ pub fn for_http2(header: &mut RequestHeader, peer: &Peer) -> PingoraResult<()> {
 }
 
 /// Writes the request and reads the answer's header.
-async fn send(
-    session: &mut ClientSession,
-    peer: &Peer,
-    call: &Call,
-) -> PingoraResult<Box<ResponseHeader>> {
-    // The tool's own time may be longer than its api's.
-    session.set_read_timeout(Some(call.tool.timeout));
-    session.set_write_timeout(Some(call.tool.timeout));
+async fn send(session: &mut ClientSession, peer: &Peer, call: &Call) -> PingoraResult<Head> {
+    // The call has one deadline, and no other time.
+    session.set_read_timeout(None);
+    session.set_write_timeout(None);
     let mut header = request_header(call, peer)?;
     let body = call.request.body.as_ref();
     metrics().upstream_request_bytes.inc_by(body.map_or(0, |b| b.len() as u64));
@@ -241,10 +244,9 @@ async fn send(
         let Some(head) = session.response_header() else { continue };
         sound(head, &mut informational)?;
         if !head.status.is_informational() {
-            let head = Box::new(head.clone());
-            return match has_two_framings(session, &head) {
+            return match has_two_framings(session, head) {
                 true => Error::e_explain(ErrorType::InvalidHTTPHeader, "two framings at once"),
-                false => Ok(head),
+                false => Ok(Head { status: head.status, headers: head.headers.clone() }),
             };
         }
     }
@@ -276,11 +278,7 @@ pub fn sound(head: &ResponseHeader, informational: &mut usize) -> PingoraResult<
     Ok(())
 }
 
-async fn read_body(
-    session: &mut ClientSession,
-    head: &ResponseHeader,
-    call: &Call,
-) -> Result<Bytes> {
+async fn read_body(session: &mut ClientSession, head: &Head, call: &Call) -> Result<Bytes> {
     let limit = call.tool.response_bytes_max;
     let text = |name| head.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let length = text(CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
@@ -350,7 +348,7 @@ mod tests {
     /// Every request's future is boxed and copied by `async_trait`.
     #[test]
     fn the_hot_future_stays_small() {
-        let ask = size(|| never::<&Upstream>().ask(never(), never(), never()));
+        let ask = size(|| never::<&Upstream>().ask(never(), never()));
         assert!(ask < 4 << 10, "{ask} bytes");
     }
 }

@@ -11,6 +11,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
+use pingora_timeout::fast_timeout::fast_timeout;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -117,16 +118,12 @@ impl HttpServerApp for Timed {
             seen: seen.clone(),
             nth: served + 1,
         })));
-        let mut request = std::pin::pin!(self.proxy.process_new_http(session, stop));
-        tokio::select! {
-            biased;
-            done = &mut request => return done,
-            () = tokio::time::sleep(limit) => {}
-        }
-        match seen.load(Ordering::Relaxed) {
-            true => request.await,
+        let mut request = self.proxy.process_new_http(session, stop);
+        match fast_timeout(limit, &mut request).await {
+            Ok(done) => done,
+            Err(_) if seen.load(Ordering::Relaxed) => request.await,
             // Dropping the request closes its connection.
-            false => None,
+            Err(_) => None,
         }
     }
 

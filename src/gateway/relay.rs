@@ -199,7 +199,7 @@ pub async fn open(
         (_, true) => Some(relay.call.answer(&head, b"")),
         _ => None,
     };
-    let mut ours = ResponseHeader::build(200, Some(4))?;
+    let mut ours = ResponseHeader::build_no_case(200, Some(4))?;
     ours.insert_header(CONTENT_TYPE, "application/json")?;
     ours.insert_header(CACHE_CONTROL, "no-store")?;
     if let Some(rendered) = whole {

@@ -19,7 +19,7 @@ impl Gateway {
         reply: Reply,
     ) -> Result<()> {
         let has_body = !reply.body.is_empty();
-        let mut head = ResponseHeader::build(reply.status, Some(5))?;
+        let mut head = ResponseHeader::build_no_case(reply.status, Some(5))?;
         if has_body {
             head.insert_header(header::CONTENT_TYPE, JSON)?;
         }
@@ -42,7 +42,7 @@ impl Gateway {
 
     /// Opens an event stream.
     pub(super) async fn open_events(&self, session: &mut Session) -> Result<()> {
-        let mut head = ResponseHeader::build(200, Some(5))?;
+        let mut head = ResponseHeader::build_no_case(200, Some(5))?;
         head.insert_header(header::CONTENT_TYPE, "text/event-stream")?;
         head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
         head.insert_header("x-accel-buffering", "no")?;
@@ -58,7 +58,7 @@ impl Gateway {
         ctx: &mut Context,
         body: Vec<u8>,
     ) -> Result<()> {
-        let mut head = ResponseHeader::build(200, Some(4))?;
+        let mut head = ResponseHeader::build_no_case(200, Some(4))?;
         head.insert_header(header::CONTENT_TYPE, JSON)?;
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
         head.insert_header(header::CACHE_CONTROL, NO_STORE)?;

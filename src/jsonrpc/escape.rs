@@ -2,21 +2,43 @@
 
 use std::io::Write;
 
+/// Text is escaped in pieces of so many bytes: the escaper asks for room for the
+/// worst case, six bytes for one.
+const PIECE_BYTES: usize = 32 << 10;
+
 /// Appends `text` as the inside of a JSON string: no quotes around it.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text;
+    while rest.len() > PIECE_BYTES {
+        let mut end = PIECE_BYTES;
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, after) = rest.split_at(end);
+        escape_piece(out, piece);
+        rest = after;
+    }
+    escape_piece(out, rest);
+}
+
+/// The escaper always writes the quotes: the one before goes where the last byte
+/// stands, which is put back.
+fn escape_piece(out: &mut Vec<u8>, piece: &str) {
+    let last = out.pop();
     let start = out.len();
-    // serde_json's escaping is table-driven and well tested; it always writes
-    // the quotes, which are taken off again.
-    if serde_json::to_writer(&mut *out, text).is_ok() {
-        out.pop();
-        out.remove(start);
+    json_escape_simd::escape_into(piece, out);
+    out.pop();
+    match last {
+        Some(last) => out[start] = last,
+        None => drop(out.remove(start)),
     }
 }
 
 /// Appends `text` as a whole JSON string, quotes included.
 pub fn string_into(out: &mut Vec<u8>, text: &str) {
-    // Writing to a Vec cannot fail.
-    let _ = serde_json::to_writer(&mut *out, text);
+    out.push(b'"');
+    escape_into(out, text);
+    out.push(b'"');
 }
 
 /// Appends a number in decimal.
@@ -112,6 +134,25 @@ impl TextChunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_escaped_reads_back() {
+        let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let long = "é\"".repeat(PIECE_BYTES);
+        for text in ["", "a", "\"", "\\\u{0}\u{1f}\u{7f}", &all, &long, "🎉\u{2028}"] {
+            for before in ["", "x"] {
+                let mut out = before.as_bytes().to_vec();
+                escape_into(&mut out, text);
+                let inside = String::from_utf8(out.split_off(before.len())).unwrap();
+                assert_eq!(out, before.as_bytes());
+                let read: String = serde_json::from_str(&format!("\"{inside}\"")).unwrap();
+                assert_eq!(read, text);
+                let mut whole = Vec::new();
+                string_into(&mut whole, text);
+                assert_eq!(whole, format!("\"{inside}\"").as_bytes());
+            }
+        }
+    }
 
     #[test]
     fn chunks_cut_anywhere_give_the_same_text() {

@@ -7,11 +7,16 @@ use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 
+pub static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub static NAME: HeaderName = HeaderName::from_static("mcp-name");
+
 /// The one value of a header, or why there is none.
-pub fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
+pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -27,7 +32,7 @@ pub fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>>
 
 /// `Mcp-Method` is there and is the body's method.
 pub fn check_method(headers: &HeaderMap, method: &str) -> Result<()> {
-    match single(headers, "mcp-method")? {
+    match single(headers, &METHOD)? {
         Some(value) if value == method => Ok(()),
         Some(value) => Err(mismatch(format!(
             "the header Mcp-Method is {} but the body's method is {}",
@@ -40,7 +45,7 @@ pub fn check_method(headers: &HeaderMap, method: &str) -> Result<()> {
 
 /// `Mcp-Name` is there and is the body's name or URI.
 pub fn check_name(headers: &HeaderMap, name: &str) -> Result<()> {
-    let Some(value) = single(headers, "mcp-name")? else {
+    let Some(value) = single(headers, &NAME)? else {
         return Err(mismatch("the header Mcp-Name is missing".to_owned()));
     };
     if decode("Mcp-Name", value)? == name {
@@ -57,7 +62,7 @@ pub fn check_name(headers: &HeaderMap, name: &str) -> Result<()> {
 /// or null argument.
 pub fn check_parameter(
     headers: &HeaderMap,
-    header: &str,
+    header: &HeaderName,
     argument: Option<&Raw<'_>>,
 ) -> Result<()> {
     let value = single(headers, header)?;
@@ -71,7 +76,7 @@ pub fn check_parameter(
             Err(mismatch(format!("the header {header} stands for an argument that is not given")))
         }
         (Some(value), Some(argument)) => {
-            let value = decode(header, value)?;
+            let value = decode(header.as_str(), value)?;
             if value == argument || same_number(&value, argument) {
                 return Ok(());
             }
@@ -162,7 +167,7 @@ mod tests {
             let map = header.map_or_else(HeaderMap::new, |h| headers(&[("mcp-param-x", h)]));
             let raw = argument.map(|a| serde_json::from_str::<&RawValue>(a).unwrap());
             let raw = raw.map(|r| Raw::read(r).unwrap());
-            let got = check_parameter(&map, "mcp-param-x", raw.as_ref());
+            let got = check_parameter(&map, &HeaderName::from_static("mcp-param-x"), raw.as_ref());
             assert_eq!(got.is_ok(), ok, "{header:?} {argument:?}");
         }
     }

@@ -69,15 +69,15 @@ impl Kind {
             || essence.starts_with("text/")
             || essence.ends_with("+xml")
             || essence.ends_with("+yaml")
-            || textual.contains(&essence.as_str())
+            || textual.contains(&&*essence)
         {
             Kind::Text
         } else if essence.starts_with("image/") {
-            Kind::Image(essence)
+            Kind::Image(essence.into_owned())
         } else if essence.starts_with("audio/") {
-            Kind::Audio(essence)
+            Kind::Audio(essence.into_owned())
         } else {
-            Kind::Blob(essence)
+            Kind::Blob(essence.into_owned())
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::openapi::{Body, Media};
 use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// How the argument `body` is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +84,12 @@ pub fn is_xml(media: &str) -> bool {
 }
 
 /// A media type without parameters, lower-case.
-pub fn essence(media: &str) -> String {
-    media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+pub fn essence(media: &str) -> Cow<'_, str> {
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    match essence.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => essence.to_ascii_lowercase().into(),
+        false => essence.into(),
+    }
 }
 
 /// The media type that is sent: JSON before forms before the rest, then the
@@ -109,7 +114,7 @@ pub fn choose<'b, 'd>(
 
 fn rank(media: &str) -> Option<u8> {
     let essence = essence(media);
-    Some(match essence.as_str() {
+    Some(match &*essence {
         "application/json" => 0,
         "application/json-patch+json" => 2,
         _ if is_json(media) => 1,
@@ -122,7 +127,7 @@ fn rank(media: &str) -> Option<u8> {
 }
 
 fn form(media: &str) -> BodyForm {
-    match essence(media).as_str() {
+    match &*essence(media) {
         "*/*" | "application/*" => BodyForm::Json,
         "application/x-www-form-urlencoded" => BodyForm::UrlEncoded,
         "multipart/form-data" => BodyForm::Multipart,
@@ -135,7 +140,7 @@ fn form(media: &str) -> BodyForm {
 
 /// The Content-Type that is sent for a media type of the document.
 pub fn content_type(media: &str) -> std::result::Result<HeaderValue, String> {
-    let text = match essence(media).as_str() {
+    let text = match &*essence(media) {
         "*/*" | "application/*" => "application/json".to_owned(),
         e if e.contains('*') => "application/octet-stream".to_owned(),
         _ => media.trim().to_owned(),

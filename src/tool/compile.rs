@@ -233,10 +233,12 @@ fn mirror(schema: &mut Value, over: &Override) -> Result<Vec<Mirrored>, String> 
         }
         property.insert("x-mcp-header".to_owned(), json!(m.header));
         let header = format!("mcp-param-{}", m.header.to_ascii_lowercase());
-        if out.iter().any(|o| *o.header == *header) {
+        let header = HeaderName::from_bytes(header.as_bytes())
+            .map_err(|_| format!("`mcp_headers`: `{}` is not a header name", m.header))?;
+        if out.iter().any(|o| o.header == header) {
             return Err(format!("`mcp_headers` names the header `{}` twice", m.header));
         }
-        out.push(Mirrored { argument: m.argument.as_str().into(), header: header.into() });
+        out.push(Mirrored { argument: m.argument.as_str().into(), header });
     }
     Ok(out)
 }
@@ -291,7 +293,7 @@ fn accept(o: &Operation<'_>, api: &Api) -> Result<HeaderValue, String> {
     }
     let mut media: Vec<String> = Vec::new();
     for m in o.responses.iter().flat_map(|r| &r.media) {
-        let essence = body::essence(m.name);
+        let essence = body::essence(m.name).into_owned();
         if essence.contains('/') && !media.contains(&essence) {
             media.push(essence);
         }

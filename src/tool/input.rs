@@ -225,7 +225,7 @@ fn object(schema: Value) -> Map<String, Value> {
 }
 
 fn spelling(parameter: &Parameter<'_>) -> Spelling {
-    let content = parameter.content.as_deref().map(|media| match body::essence(media).as_str() {
+    let content = parameter.content.as_deref().map(|media| match &*body::essence(media) {
         _ if body::is_json(media) => Content::Json,
         "application/x-www-form-urlencoded" => Content::UrlEncoded,
         _ => Content::Text,

@@ -66,7 +66,7 @@ pub struct Tool {
 #[derive(Debug)]
 pub struct Mirrored {
     pub argument: Box<str>,
-    pub header: Box<str>,
+    pub header: http::HeaderName,
 }
 
 /// A tool as tools/list tells it, in parts: the two schemas are the large ones
