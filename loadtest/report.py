@@ -9,6 +9,8 @@ BUSY_MIN = 0.9
 PASS_THROUGHS = {
     "get": {"plain": "plain-pingora", "nginx": "nginx"},
     "post": {"plain": "plain-pingora-post", "nginx": "nginx-post"},
+    "1mb": {"plain": "plain-pingora-1mb"},
+    "16mb": {"plain": "plain-pingora-16mb"},
 }
 HEADER = (
     f"{'':20}{'req/s':>9}{'[min..max]':>18}{'p50 µs':>8}{'p99 µs':>8}"
@@ -30,7 +32,7 @@ class Round:
 
 def ratio(rounds, work, against, figure):
     """The median, over the rounds, of how `figure` of `work` compares with that of `against`."""
-    other = PASS_THROUGHS[work.exchange][against]
+    other = PASS_THROUGHS[work.exchange].get(against)
     pairs = zip(rounds.get(work.name, []), rounds.get(other, []))
     pairs = [(getattr(one, figure), getattr(two, figure)) for one, two in pairs]
     ratios = [one / two for one, two in pairs if two]
@@ -76,6 +78,38 @@ def idleness(rounds):
         f"{BUSY_MIN:.0%} of its CPU, at worst {min(idle):.0%}.\n"
         "Something else took its CPU or that of the load: the figures are worse than the programs\n"
         "are, and not all by as much. Run again when the machine is quiet.")
+
+
+def svg(rounds, works, facts):
+    """A bar for each work: its CPU time per request as a multiple of its pass-through's."""
+    bars = [(work.name, ratio(rounds, work, "plain", "cpu_us")) for work in works]
+    bars = [(name, value) for name, value in bars if value]
+    width, row, left = 720, 26, 170
+    scale = (width - left - 70) / max(value for _, value in bars)
+    height = row * len(bars) + 64
+    title = "CPU time per request, plain Pingora's for the same exchange = 1"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"',
+        f'     font-family="system-ui, sans-serif" font-size="13"><title>{title}</title>',
+        f'  <rect width="{width}" height="{height}" fill="#fff"/>',
+        f'  <text x="12" y="22" font-weight="600">{title}</text>',
+    ]
+    for at, (name, value) in enumerate(bars):
+        y = 38 + at * row
+        fill = "#3a6ea5" if name.startswith(("call", "list")) else "#a9b4c0"
+        lines += [
+            f'  <text x="{left - 10}" y="{y + 14}" text-anchor="end">{name}</text>',
+            f'  <rect x="{left}" y="{y}" width="{value * scale:.0f}" height="18" fill="{fill}"/>',
+            f'  <text x="{left + value * scale + 8:.0f}" y="{y + 14}">{value:.2f}</text>',
+        ]
+    x = left + scale
+    lines += [
+        f'  <line x1="{x:.0f}" y1="32" x2="{x:.0f}" y2="{height - 24}" stroke="#555" stroke-dasharray="3 3"/>',
+        f'  <text x="12" y="{height - 8}" fill="#555">{facts["rounds"]} rounds of {facts["seconds"]} s, '
+        f'{facts["connections"]} connections, {facts["generator"]}; medians of ratios within a round</text>',
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def span(figure, digits):

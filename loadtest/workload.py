@@ -93,6 +93,10 @@ def get_item(_authority):
     return Request("GET", f"/items/{ITEM_ID}", {})
 
 
+def get_sized(size):
+    return lambda _authority: Request("GET", f"/sized?bytes={size}", {})
+
+
 def post_item(_authority):
     return Request("POST", "/items", {"Content-Type": "application/json"}, compact(new_item()))
 
@@ -205,6 +209,15 @@ def calls_new_item(answer):
     expect(item == new_item(), f"not what was sent: {excerpt(answer.body)}")
 
 
+def is_sized(answer):
+    expect("data" in answer.json(), f"no data: {excerpt(answer.body)}")
+
+
+def calls_sized(answer):
+    _, sized = tool_result(answer)
+    expect("data" in sized, f"no data: {excerpt(answer.body)}")
+
+
 def lists_tools(answer):
     tools = {tool["name"]: tool for tool in result_of(answer)["tools"]}
     expect(set(tools) == TOOLS, f"other tools: {sorted(tools)}")
@@ -257,4 +270,8 @@ WORKS = [
     Work("nginx-post", "nginx", "post", post_item, is_new_item),
     Work("plain-pingora-post", "plain-pingora", "post", post_item, is_new_item),
     Work("call-post", "drawbridge", "post", call("createItem", NEW), calls_new_item),
+    Work("plain-pingora-1mb", "plain-pingora", "1mb", get_sized(1 << 20), is_sized),
+    Work("call-1mb", "drawbridge", "1mb", call("getSized", {"bytes": 1 << 20}), calls_sized),
+    Work("plain-pingora-16mb", "plain-pingora", "16mb", get_sized(16 << 20), is_sized),
+    Work("call-16mb", "drawbridge", "16mb", call("getSized", {"bytes": 16 << 20}), calls_sized),
 ]

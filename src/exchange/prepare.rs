@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Decides what a message asks for. Never fails: a fault is a reply too.
 pub fn prepare(server: &Arc<Server>, facts: &Facts<'_>, body: &[u8]) -> Next {
     let mut next = match jsonrpc::parse(body) {
-        Ok(Message::Request(request)) => asked(server, facts, &request),
+        Ok(Message::Request(request)) => asked(server, facts, request),
         Ok(Message::Notification { .. } | Message::Response) => {
             Next::Reply(Reply::empty(202, Record::new("notification", false)))
         }
@@ -72,12 +72,12 @@ struct Asked<'a> {
     session: Option<Session>,
 }
 
-fn asked(server: &Arc<Server>, facts: &Facts<'_>, request: &Request<'_>) -> Next {
+fn asked(server: &Arc<Server>, facts: &Facts<'_>, request: Request<'_, Params<'_>>) -> Next {
     let method: &str = &request.method;
     let refuse = |modern: bool, fault: Fault| {
         Next::Reply(fault_reply(Some(request.id), modern, fault, Record::new(method, modern)))
     };
-    let params = match request.params.map(|p| serde_json::from_str::<Params<'_>>(p.get())) {
+    let params = match request.params {
         None => Params::default(),
         Some(Ok(params)) => params,
         Some(Err(e)) => {

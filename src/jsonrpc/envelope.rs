@@ -2,8 +2,12 @@
 
 use crate::fault::{Class, Fault};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The longest string id, in bytes as written. Ids are echoed into every
 /// answer and log line; no client needs more than a UUID.
@@ -13,10 +17,10 @@ pub const ID_BYTES_MAX: usize = 256;
 /// (2^53 - 1).
 const ID_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// A message that a client may send.
+/// A message that a client may send, its `params` read as `P`.
 #[derive(Debug)]
-pub enum Message<'a> {
-    Request(Request<'a>),
+pub enum Message<'a, P> {
+    Request(Request<'a, P>),
     Notification {
         method: Cow<'a, str>,
     },
@@ -26,11 +30,12 @@ pub enum Message<'a> {
 }
 
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct Request<'a, P> {
     /// The id as written: a JSON string or integer.
     pub id: &'a str,
     pub method: Cow<'a, str>,
-    pub params: Option<&'a RawValue>,
+    /// `None` without `params`; an error for an object that is no `P`.
+    pub params: Option<serde_json::Result<P>>,
 }
 
 /// A message that cannot be served, with its id where one could be read.
@@ -41,15 +46,16 @@ pub struct Rejected {
 }
 
 #[derive(Deserialize)]
-struct Wire<'a> {
+#[serde(bound(deserialize = "P: Deserialize<'de>"))]
+struct Wire<'a, P> {
     #[serde(borrow, default)]
     jsonrpc: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     method: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "present")]
+    params: Option<P>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -57,18 +63,43 @@ struct Wire<'a> {
 }
 
 /// Tells `null` from absent: `Option` alone reads both as `None`.
-fn present<'de: 'a, 'a, D>(d: D) -> Result<Option<&'a RawValue>, D::Error>
+fn present<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
 where
+    T: Deserialize<'de>,
     D: serde::Deserializer<'de>,
 {
-    <&RawValue>::deserialize(d).map(Some)
+    T::deserialize(d).map(Some)
+}
+
+/// An object read as `P`. A struct alone would take an array as well.
+struct Members<P>(P);
+
+impl<'de, P: Deserialize<'de>> Deserialize<'de> for Members<P> {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Object<P>(PhantomData<P>);
+        impl<'de, P: Deserialize<'de>> Visitor<'de> for Object<P> {
+            type Value = Members<P>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                P::deserialize(MapAccessDeserializer::new(map)).map(Members)
+            }
+        }
+        d.deserialize_map(Object(PhantomData))
+    }
 }
 
 /// Reads one message. Batches are refused: no revision served here has them
 /// but 2025-03-26, where they are optional for senders and no client uses them.
-pub fn parse(body: &[u8]) -> Result<Message<'_>, Rejected> {
+pub fn parse<'a, P: Deserialize<'a>>(body: &'a [u8]) -> Result<Message<'a, P>, Rejected> {
     let text = std::str::from_utf8(body)
         .map_err(|e| reject(None, Class::ParseError, format!("the body is not UTF-8: {e}")))?;
+    // All at once, as nearly every message allows; what does not is read again
+    // in parts, to tell what is wrong and whose message it is.
+    if let Ok(wire) = serde_json::from_str::<Wire<'a, Members<P>>>(text) {
+        return checked(wire, |params| Ok(Ok(params.0)));
+    }
     if text.trim_start().starts_with('[') {
         return Err(reject(
             None,
@@ -76,7 +107,7 @@ pub fn parse(body: &[u8]) -> Result<Message<'_>, Rejected> {
             "JSON-RPC batches are not supported; send one message in each POST",
         ));
     }
-    let wire: Wire<'_> = serde_json::from_str(text).map_err(|e| {
+    let wire: Wire<'a, &RawValue> = serde_json::from_str(text).map_err(|e| {
         let class = match e.classify() {
             serde_json::error::Category::Data if !e.to_string().starts_with("duplicate field") => {
                 Class::InvalidRequest
@@ -85,28 +116,36 @@ pub fn parse(body: &[u8]) -> Result<Message<'_>, Rejected> {
         };
         reject(None, class, format!("the body is not a JSON-RPC message: {e}"))
     })?;
+    checked(wire, |params| match params.get().starts_with('{') {
+        true => Ok(serde_json::from_str(params.get())),
+        false => Err("`params` must be an object"),
+    })
+}
+
+fn checked<'a, W, P>(
+    wire: Wire<'a, W>,
+    read: impl FnOnce(W) -> Result<serde_json::Result<P>, &'static str>,
+) -> Result<Message<'a, P>, Rejected> {
     let id = match wire.id {
         Some(raw) => Some(check_id(raw.get())?),
         None => None,
     };
-    let refuse = |message: &str| Err(reject(id, Class::InvalidRequest, message));
+    let refuse = |message: &str| reject(id, Class::InvalidRequest, message);
     if wire.jsonrpc.as_deref() != Some("2.0") {
-        return refuse("`jsonrpc` must be the string \"2.0\"");
+        return Err(refuse("`jsonrpc` must be the string \"2.0\""));
     }
     let Some(method) = wire.method else {
         if wire.result.is_some() != wire.error.is_some() {
             return Ok(Message::Response);
         }
-        return refuse("`method` is missing");
+        return Err(refuse("`method` is missing"));
     };
     if wire.result.is_some() || wire.error.is_some() {
-        return refuse("a message has either a `method` or a `result` or an `error`");
+        return Err(refuse("a message has either a `method` or a `result` or an `error`"));
     }
-    if wire.params.is_some_and(|p| !p.get().starts_with('{')) {
-        return refuse("`params` must be an object");
-    }
+    let params = wire.params.map(read).transpose().map_err(refuse)?;
     Ok(match id {
-        Some(id) => Message::Request(Request { id, method, params: wire.params }),
+        Some(id) => Message::Request(Request { id, method, params }),
         None => Message::Notification { method },
     })
 }
@@ -136,6 +175,11 @@ fn reject(id: Option<&str>, class: Class, message: impl Into<String>) -> Rejecte
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+
+    fn parse(body: &[u8]) -> Result<Message<'_, Value>, Rejected> {
+        super::parse(body)
+    }
 
     #[test]
     fn messages() {

@@ -3,6 +3,7 @@
 //! refused, so that the raw text and the parsed tree say the same.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -113,11 +114,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
                     self.limits.key_bytes_max
                 )));
             }
-            let value = map.next_value_seed(inner)?;
-            if members.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} stands twice")));
+            match members.entry(key) {
+                Entry::Vacant(free) => drop(free.insert(map.next_value_seed(inner)?)),
+                Entry::Occupied(taken) => {
+                    let key = taken.key();
+                    return Err(A::Error::custom(format_args!("the key {key:?} stands twice")));
+                }
             }
-            members.insert(key, value);
         }
         Ok(Value::Object(members))
     }
