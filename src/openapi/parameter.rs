@@ -54,7 +54,7 @@ pub struct Parameter<'d> {
     /// `content` instead of `schema`.
     pub content: Option<String>,
     pub schema: Option<&'d Value>,
-    /// Its `example` or `examples`, at most [`EXAMPLES_MAX`].
+    /// Its `example` or `examples`, at most three.
     pub examples: Vec<&'d Value>,
 }
 
