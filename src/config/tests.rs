@@ -103,7 +103,7 @@ apis:
     auth: { K: { value: plain } }
     headers: { Authorization: x }
     forward_headers: [cookie]
-    tools: { expose: readonly, exclude: [{ path: "[" }], override: { a: { name: "a b" }, b: { name: b, match: [{}] } } }
+    tools: { expose: readonly, exclude: [{ path: "[" }], override: { a: { name: "a b" }, b: { name: b, match: [{}] }, c: { match: [] } } }
     limits: { response: 8MB }
 servers:
   main: { path: mcp, sources: [{ api: shoop }], page_size: 0 }

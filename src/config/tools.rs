@@ -99,6 +99,8 @@ pub struct ArgumentRule {
 pub struct MirroredHeader {
     pub argument: String,
     pub header: String,
+    /// As for [`ArgumentRule`].
+    pub where_present: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -238,7 +240,11 @@ fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
     let results = [("content", ResultAs::Content), ("passthrough", ResultAs::Passthrough)];
     out.result = f.choice("result", &results, r);
     out.output_schema = f.choice("output_schema", &OUTPUT_SCHEMAS, r);
+    let said = node.as_map().is_some_and(|m| m.iter().any(|(key, _)| key.text == "match"));
     out.matching = selectors(&mut f, "match", path, r);
+    if said && out.matching.is_empty() {
+        r.error(node.place, format!("`{path}.match` names nothing; `[{{}}]` is all"), None);
+    }
     if let (Some(_), false) = (&out.name, out.matching.is_empty()) {
         r.error(node.place, format!("`{path}`: `name` and `match` cannot stand together"), None);
     }
@@ -247,7 +253,7 @@ fn override_(node: &Node, path: &str, r: &mut Reader<'_>) -> Option<Override> {
     out.mcp_headers = f
         .text_map("mcp_headers", r)
         .into_iter()
-        .map(|(argument, header)| MirroredHeader { argument, header })
+        .map(|(argument, header)| MirroredHeader { argument, header, where_present: false })
         .collect();
     for m in &out.mcp_headers {
         if http::HeaderName::from_bytes(m.header.as_bytes()).is_err() {

@@ -97,7 +97,7 @@ pub fn parse<'a, P: Deserialize<'a>>(body: &'a [u8]) -> Result<Message<'a, P>, R
         .map_err(|e| reject(None, Class::ParseError, format!("the body is not UTF-8: {e}")))?;
     // All at once, as nearly every message allows; what does not is read again
     // in parts, to tell what is wrong and whose message it is.
-    if let Ok(wire) = serde_json::from_str::<Wire<'a, Members<P>>>(text) {
+    if let Ok(Members(wire)) = serde_json::from_str::<Members<Wire<'a, Members<P>>>>(text) {
         return checked(wire, |params| Ok(Ok(params.0)));
     }
     if text.trim_start().starts_with('[') {
@@ -201,6 +201,9 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "invalid_request"),
             (r#"{"jsonrpc":"2.0","id":1}"#, "invalid_request"),
             (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, "invalid_request"),
+            (r#"["2.0",1,"ping"]"#, "invalid_request"),
+            (r#"["2.0",1,"tools/call",{"name":"x"}]"#, "invalid_request"),
+            ("[]", "invalid_request"),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#, "parse_error"),
             (r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#, "parse_error"),
             ("", "parse_error"),

@@ -4,8 +4,10 @@
 //! What real documents get wrong (unknown types, empty enums, doubled entries)
 //! is mended rather than refused: one bad keyword must not cost a tool.
 
+use super::hidden;
 use super::keywords::{
     allow_null, enumeration, exclusive, renamed, required, says_nullable, tagged, types,
+    without_what_turns,
 };
 use super::pattern::portable;
 use super::reference::{Library, suggested_name};
@@ -41,6 +43,10 @@ pub struct Converter<'l> {
     names: HashMap<String, String>,
     taken: HashSet<String>,
     defs: HashMap<String, Value>,
+    /// References in the order in which their conversion began.
+    begun: Vec<String>,
+    /// Patterns that could not be said, so far.
+    lost: usize,
 }
 
 type Result<T> = std::result::Result<T, String>;
@@ -85,6 +91,8 @@ impl<'l> Converter<'l> {
             names: HashMap::new(),
             taken: HashSet::new(),
             defs: HashMap::new(),
+            begun: Vec::new(),
+            lost: 0,
         }
     }
 
@@ -130,9 +138,6 @@ impl<'l> Converter<'l> {
     }
 
     fn schema(&mut self, schema: &Value, depth: usize) -> Result<Value> {
-        if depth > DEPTH_MAX {
-            return Err(format!("a schema nested deeper than {DEPTH_MAX} levels"));
-        }
         let object = match schema {
             Value::Bool(_) => return Ok(schema.clone()),
             Value::Object(object) => object,
@@ -147,6 +152,9 @@ impl<'l> Converter<'l> {
     /// A schema that is no reference. `hidden` are properties that a schema
     /// around it, of which it is a part, leaves out.
     fn inline(&mut self, object: &Object, hidden: &HashSet<&str>, depth: usize) -> Result<Value> {
+        if depth > DEPTH_MAX {
+            return Err(format!("a schema nested deeper than {DEPTH_MAX} levels"));
+        }
         let mut out = self.keywords(object, hidden, depth)?;
         if says_nullable(object) {
             out = allow_null(out);
@@ -193,14 +201,21 @@ impl<'l> Converter<'l> {
         }
         // Named before it is converted, so that recursion ends here.
         self.names.insert(reference.to_owned(), name.clone());
+        let before = self.begun.len();
+        self.begun.push(reference.to_owned());
         match self.schema(target, depth + 1) {
             Ok(converted) => {
                 self.defs.insert(name.clone(), converted);
                 Ok(name)
             }
             Err(e) => {
-                self.names.remove(reference);
-                self.taken.remove(&name);
+                // With what was converted on the way: it may refer back to this.
+                for reference in self.begun.split_off(before) {
+                    if let Some(name) = self.names.remove(&reference) {
+                        self.taken.remove(&name);
+                        self.defs.remove(&name);
+                    }
+                }
                 Err(e)
             }
         }
@@ -212,8 +227,8 @@ impl<'l> Converter<'l> {
         hidden: &HashSet<&str>,
         depth: usize,
     ) -> Result<Object> {
-        let mut hidden = hidden.clone();
-        self.hide(schema, &mut hidden, 0);
+        let hidden = hidden::hidden(self.library, self.direction, schema, hidden);
+        let lost = self.lost;
         let mut out = Object::new();
         for (key, value) in schema {
             if DROPPED.contains(&key.as_str()) || key.starts_with("x-") {
@@ -225,7 +240,9 @@ impl<'l> Converter<'l> {
         }
         if schema.contains_key("patternProperties") && !out.contains_key("patternProperties") {
             out.shift_remove("additionalProperties");
-            out.shift_remove("unevaluatedProperties");
+        }
+        if self.lost > lost {
+            without_what_turns(&mut out);
         }
         if let (Some(example), false) = (schema.get("example"), out.contains_key("examples"))
             && !example.is_null()
@@ -261,7 +278,11 @@ impl<'l> Converter<'l> {
                 value.as_u64().map(|_| value.clone())
             }
             "description" | "title" => value.as_str().map(|s| Value::String(super::text::clean(s))),
-            "pattern" => value.as_str().and_then(portable).map(Value::String),
+            "pattern" => {
+                let said = value.as_str().map(portable);
+                self.lost += usize::from(said == Some(None));
+                said.flatten().map(Value::String)
+            }
             "format" | "contentMediaType" | "contentEncoding" => {
                 value.is_string().then(|| value.clone())
             }
@@ -318,7 +339,7 @@ impl<'l> Converter<'l> {
         for item in items {
             let converted = match item {
                 // Parts of the same object; one by reference stands by itself.
-                Value::Object(part) if key != "prefixItems" && !part.contains_key("$ref") => {
+                Value::Object(part) if key == "allOf" && !part.contains_key("$ref") => {
                     self.inline(part, hidden, depth + 1)?
                 }
                 _ => self.schema(item, depth + 1)?,
@@ -352,37 +373,13 @@ impl<'l> Converter<'l> {
     fn patterns(&mut self, value: &Value, depth: usize) -> Result<Option<Value>> {
         let mut out = Object::new();
         for (pattern, schema) in value.as_object().into_iter().flatten() {
-            let Some(pattern) = portable(pattern) else { return Ok(None) };
+            let Some(pattern) = portable(pattern) else {
+                self.lost += 1;
+                return Ok(None);
+            };
             out.insert(pattern, self.schema(schema, depth + 1)?);
         }
         Ok(Some(Value::Object(out)))
-    }
-
-    /// Collects the properties that do not exist in this direction, those of
-    /// the parts of an `allOf` too: a sibling may require them.
-    fn hide<'s>(&self, schema: &'s Object, hidden: &mut HashSet<&'s str>, depth: usize)
-    where
-        'l: 's,
-    {
-        const PARTS_DEPTH_MAX: usize = 8;
-        let marker = match self.direction {
-            Direction::Input => "readOnly",
-            Direction::Output => "writeOnly",
-        };
-        let marked = |s: &Value| s.get(marker) == Some(&Value::Bool(true));
-        let properties = schema.get("properties").and_then(Value::as_object);
-        for (name, property) in properties.into_iter().flatten() {
-            if marked(property) || self.library.follow(property).is_ok_and(marked) {
-                hidden.insert(name);
-            }
-        }
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            if let (Ok(Value::Object(part)), true) =
-                (self.library.follow(part), depth < PARTS_DEPTH_MAX)
-            {
-                self.hide(part, hidden, depth + 1);
-            }
-        }
     }
 }
 

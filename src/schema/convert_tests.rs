@@ -161,3 +161,62 @@ fn a_reference_at_the_root_brings_its_definition() {
     let got = convert(Dialect::OpenApi31, Direction::Output, root, schema);
     assert_eq!(got, json!({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}}));
 }
+
+#[test]
+fn what_is_left_out_makes_a_schema_wider_only() {
+    for (schema, want) in [
+        (json!({"not": {"pattern": "(?i)^con$"}, "type": "string"}), json!({"type": "string"})),
+        (
+            json!({"oneOf": [{"pattern": "(?i)a"}, {"pattern": "^b$"}]}),
+            json!({"allOf": [{"anyOf": [{}, {"pattern": "^b$"}]}]}),
+        ),
+        (
+            json!({"if": {"pattern": "(?i)a"}, "then": {"maxLength": 1}, "minLength": 1}),
+            json!({"minLength": 1}),
+        ),
+        (
+            json!({"allOf": [{"patternProperties": {"(?i)^x-": {}}}], "unevaluatedProperties": false}),
+            json!({"allOf": [{}]}),
+        ),
+        (json!({"not": {"pattern": "^a$"}}), json!({"not": {"pattern": "^a$"}})),
+    ] {
+        let got = convert(Dialect::OpenApi31, Direction::Input, json!({}), schema.clone());
+        assert_eq!(got, want, "{schema}");
+    }
+}
+
+#[test]
+fn hidden_names_are_required_nowhere_in_an_object() {
+    let base = json!({"properties": {"id": {"readOnly": true}, "n": {}}, "required": ["id"]});
+    let root = json!({"components": {"schemas": {"Base": base}}});
+    let reference = json!({"$ref": "#/components/schemas/Base"});
+    for (schema, want) in [
+        (json!({"allOf": [reference, {"required": ["id", "n"]}]}), json!({"required": ["n"]})),
+        // It says what `id` is, so it has it.
+        (
+            json!({"allOf": [reference, {"properties": {"id": {}}, "required": ["id"]}]}),
+            json!({"properties": {"id": {}}, "required": ["id"]}),
+        ),
+    ] {
+        let got = convert(Dialect::OpenApi31, Direction::Input, root.clone(), schema.clone());
+        assert_eq!(got["allOf"][1], want, "{schema}");
+    }
+    // Branches are apart: one without its rule would fit together with another.
+    let schema = json!({"properties": {"id": {"readOnly": true}}, "oneOf": [{"required": ["id"]}, {"required": ["n"]}]});
+    let got = convert(Dialect::OpenApi31, Direction::Input, json!({}), schema.clone());
+    assert_eq!(got["oneOf"], schema["oneOf"]);
+}
+
+#[test]
+fn what_cannot_be_converted_leaves_nothing_that_refers_to_it() {
+    let root = json!({"components": {"schemas": {
+        "A": {"properties": {"b": {"$ref": "#/components/schemas/B"}, "x": {"$dynamicRef": "#y"}}},
+        "B": {"properties": {"a": {"$ref": "#/components/schemas/A"}}},
+    }}});
+    let library = Library::new(root);
+    let mut c = Converter::new(&library, Dialect::OpenApi31, Direction::Input);
+    for name in ["A", "B", "A"] {
+        let reference = json!({"$ref": format!("#/components/schemas/{name}")});
+        assert!(c.convert(&reference).is_err(), "{name}");
+    }
+}

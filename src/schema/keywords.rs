@@ -96,6 +96,21 @@ pub fn required(value: &Value, hidden: &HashSet<&str>) -> Option<Value> {
     (!names.is_empty()).then(|| json!(names))
 }
 
+/// Takes out the keywords that would refuse more once something within them was
+/// left out: the schema may become wider by it, never narrower.
+pub fn without_what_turns(schema: &mut Object) {
+    for key in ["not", "if", "then", "else", "unevaluatedProperties", "unevaluatedItems"] {
+        schema.shift_remove(key);
+    }
+    if let Some(branches) = schema.shift_remove("oneOf") {
+        let branches = json!({ "anyOf": branches });
+        match schema.get_mut("allOf").and_then(Value::as_array_mut) {
+            Some(all) => all.push(branches),
+            None => drop(schema.insert("allOf".to_owned(), json!([branches]))),
+        }
+    }
+}
+
 pub fn enumeration(value: &Value) -> Option<Value> {
     let mut seen = HashSet::new();
     let values: Vec<&Value> =

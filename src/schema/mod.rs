@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod budget;
 pub mod convert;
+mod hidden;
 mod keywords;
 mod pattern;
 pub mod reference;

@@ -83,21 +83,21 @@ fn hide(schema: &mut Value, argument: &str) -> Result<(), String> {
 /// every call then.
 fn always_given(schema: &mut Value, argument: &str) {
     let Some(object) = schema.as_object_mut() else { return };
-    let Some(Value::Object(mut dependent)) = object.shift_remove("dependentRequired") else {
+    let Some(Value::Object(dependent)) = object.get("dependentRequired") else { return };
+    let needed: Vec<Value> =
+        dependent.values().filter_map(Value::as_array).flatten().cloned().collect();
+    if !dependent.contains_key(argument) && !needed.iter().any(|n| n == argument) {
         return;
-    };
-    for list in dependent.values_mut().filter_map(Value::as_array_mut) {
-        list.retain(|n| n != argument);
     }
-    match dependent.shift_remove(argument) {
-        Some(Value::Array(needed)) => {
-            if let Value::Array(required) = object.entry("required").or_insert_with(|| json!([])) {
-                required.extend(needed);
+    object.shift_remove("dependentRequired");
+    if let Value::Array(required) = object.entry("required").or_insert_with(|| json!([])) {
+        for name in needed.into_iter().filter(|n| n != argument) {
+            if !required.contains(&name) {
+                required.push(name);
             }
         }
-        _ => {
-            dependent.retain(|_, list| list.as_array().is_some_and(|l| !l.is_empty()));
-            object.insert("dependentRequired".to_owned(), Value::Object(dependent));
+        if required.is_empty() {
+            object.shift_remove("required");
         }
     }
 }
@@ -166,7 +166,9 @@ pub fn flat<'s>(
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
             && !taken.contains_key(name)
     };
-    members.keys().all(good).then_some(members)
+    let required = object.get("required").and_then(Value::as_array).into_iter().flatten();
+    let known = required.filter_map(Value::as_str).all(|name| members.contains_key(name));
+    (known && members.keys().all(good)).then_some(members)
 }
 
 #[cfg(test)]
@@ -204,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_standing_member_of_an_optional_body_makes_it_given() {
-        let apart = json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "dependentRequired": {"a": ["a", "b"], "b": ["a", "b"]}});
+        let apart = json!({"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "dependentRequired": {"a": ["b"], "b": ["a"], "d": ["a"]}});
         let x = || Some(json!("x"));
         for (rules, required, dependent) in [
             (vec![("a", rule(false, x(), None))], json!(["b"]), false),
@@ -249,6 +251,8 @@ mod tests {
             (json!({"type": "object", "properties": {"x": {}}, "additionalProperties": {}}), None),
             (json!({"type": "object", "properties": {"x": {}}, "allOf": []}), None),
             (json!({"type": "object", "properties": {}}), None),
+            (json!({"type": "object", "properties": {"x": {}}, "required": ["x"]}), Some(1)),
+            (json!({"type": "object", "properties": {"x": {}}, "required": ["x", "z"]}), None),
             (json!({"type": "array"}), None),
         ] {
             let b =

@@ -88,7 +88,7 @@ pub fn compile(
         }
         let over = extension.under(&overrides.find(operation, &name));
         let name = over.name.clone().unwrap_or(name);
-        match compiler.tool(operation, &name, &over) {
+        match compiler.tool(operation, &name, &over, &mut overrides) {
             Ok(tool) => {
                 if operation.id.is_some_and(|id| id != name) {
                     renamed.push((operation.id.unwrap_or_default().to_owned(), name));
@@ -115,7 +115,13 @@ struct Compiler<'c> {
 }
 
 impl Compiler<'_> {
-    fn tool(&mut self, o: &Operation<'_>, name: &str, over: &Override) -> Result<Tool, String> {
+    fn tool(
+        &mut self,
+        o: &Operation<'_>,
+        name: &str,
+        over: &Override,
+        overrides: &mut Overrides<'_>,
+    ) -> Result<Tool, String> {
         let supplied = credential::supplied(self.document, o);
         let mut input = input::compile(
             o,
@@ -124,6 +130,7 @@ impl Compiler<'_> {
             &supplied,
             self.api.tools.flatten,
         )?;
+        overrides.fit(over, &input.schema);
         let standing = adjust::apply(&mut input.schema, over)?;
         let mirrored = mirror(&mut input.schema, over)?;
         let work = bounds::evaluations(&input.schema);
@@ -220,8 +227,13 @@ fn mirror(schema: &mut Value, over: &Override) -> Result<Vec<Mirrored>, String> 
         let property = schema
             .pointer_mut("/properties")
             .and_then(|p| p.get_mut(&m.argument))
-            .and_then(Value::as_object_mut)
-            .ok_or_else(|| format!("`mcp_headers` names `{}`, which is no argument", m.argument))?;
+            .and_then(Value::as_object_mut);
+        let property = match property {
+            None if m.where_present => continue,
+            found => found.ok_or_else(|| {
+                format!("`mcp_headers` names `{}`, which is no argument", m.argument)
+            })?,
+        };
         if !matches!(
             property.get("type").and_then(Value::as_str),
             Some("string" | "integer" | "boolean")

@@ -10,6 +10,7 @@ use super::request::Binding;
 use super::style::Spelling;
 use super::xml::Shapes;
 use crate::openapi::{Body, Location, Operation, Parameter};
+use crate::schema::text::clean_value;
 use crate::schema::{Converter, Library};
 use serde_json::{Map, Value, json};
 
@@ -103,17 +104,21 @@ fn flat_required(schema: &Value, converter: &Converter<'_>) -> Vec<String> {
     list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// For each member of a body those that it needs beside it.
+/// Which members of a body need which others: each needs the first that is
+/// needed, and that one all the rest.
 fn dependent<'m>(
     members: impl Iterator<Item = &'m String>,
     needed: &[String],
 ) -> Map<String, Value> {
-    let beside = |member: &String| needed.iter().filter(|n| *n != member).collect::<Vec<_>>();
-    members
-        .map(|m| (m.clone(), beside(m)))
-        .filter(|(_, beside)| !beside.is_empty())
-        .map(|(member, beside)| (member, json!(beside)))
-        .collect()
+    let Some((first, rest)) = needed.split_first() else { return Map::new() };
+    let mut out = Map::new();
+    for member in members.filter(|m| *m != first) {
+        out.insert(member.clone(), json!([first]));
+    }
+    if !rest.is_empty() {
+        out.insert(first.clone(), json!(rest));
+    }
+    out
 }
 
 fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Converter<'_>) -> Value {
@@ -147,7 +152,8 @@ fn parameter_schema(
     }
     describe(&mut schema, &description);
     if !parameter.examples.is_empty() {
-        schema.insert("examples".to_owned(), json!(parameter.examples));
+        let examples = parameter.examples.iter().map(|e| clean_value(e)).collect();
+        schema.insert("examples".to_owned(), examples);
     }
     if parameter.deprecated {
         schema.insert("deprecated".to_owned(), json!(true));

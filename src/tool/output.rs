@@ -86,7 +86,7 @@ impl<'l> Outputs<'l> {
             if reached.contains(&name) {
                 continue;
             }
-            let Some(definition) = self.definition(form, &name) else { continue };
+            let definition = self.definition(form, &name)?;
             size += name.len() + definition.text.len();
             if size > SCHEMA_BYTES_MAX {
                 return None;
@@ -209,8 +209,11 @@ fn is_object(schema: &Value, converter: &Converter<'_>) -> bool {
 }
 
 /// A root that says nothing is not published.
-fn rooted(schema: Value) -> Option<Value> {
-    schema.as_object().is_some_and(|s| !s.is_empty()).then_some(schema)
+fn rooted(mut schema: Value) -> Option<Value> {
+    let root = schema.as_object_mut()?;
+    // Nothing refers to its own: what is referred to is attached later.
+    root.shift_remove("$defs");
+    (!root.is_empty()).then_some(schema)
 }
 
 fn with_object_type(schema: Value) -> Value {

@@ -1,15 +1,18 @@
 //! Which of the configuration's overrides are about an operation.
 
 use super::select::{Compiled, compiled};
-use crate::config::{Annotations, Override};
+use crate::config::{Annotations, ArgumentRule, Override};
 use crate::openapi::Operation;
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// Overrides by tool name, operationId or `METHOD /path`, those of groups, and
 /// which were used.
 pub struct Overrides<'c> {
     by_key: HashMap<&'c str, (&'c Override, bool)>,
     groups: Vec<Group<'c>>,
+    /// Arguments of groups that some tool has.
+    fitting: HashSet<String>,
 }
 
 struct Group<'c> {
@@ -32,6 +35,7 @@ impl<'c> Overrides<'c> {
         Overrides {
             by_key: single.into_iter().map(|(k, o)| (k.as_str(), (o, false))).collect(),
             groups: groups.into_iter().map(group).collect(),
+            fitting: HashSet::new(),
         }
     }
 
@@ -44,6 +48,7 @@ impl<'c> Overrides<'c> {
                 group.used = true;
                 let mut over = group.over.clone();
                 over.arguments.iter_mut().for_each(|(_, rule)| rule.where_present = true);
+                over.mcp_headers.iter_mut().for_each(|m| m.where_present = true);
                 out = over_it(&over, out);
             }
         }
@@ -57,11 +62,24 @@ impl<'c> Overrides<'c> {
         out
     }
 
-    /// Keys of those that fit no operation.
+    /// Sees which arguments of groups a tool has.
+    pub fn fit(&mut self, over: &Override, schema: &Value) {
+        let names = over.arguments.iter().filter(|(_, rule)| rule.where_present).map(|(n, _)| n);
+        let has =
+            |name: &&String| schema.pointer("/properties").and_then(|p| p.get(*name)).is_some();
+        self.fitting.extend(names.filter(has).cloned());
+    }
+
+    /// Keys of those that fit no operation, and of arguments that no tool has.
     pub fn unused(&self) -> Vec<String> {
         let single = self.by_key.iter().filter(|(_, (_, used))| !used).map(|(k, _)| *k);
         let groups = self.groups.iter().filter(|g| !g.used).map(|g| g.key);
         let mut out: Vec<String> = single.chain(groups).map(str::to_owned).collect();
+        for group in self.groups.iter().filter(|g| g.used) {
+            let names = group.over.arguments.iter().map(|(name, _)| name);
+            let missing = names.filter(|name| !self.fitting.contains(*name));
+            out.extend(missing.map(|name| format!("{}.arguments.{name}", group.key)));
+        }
         out.sort();
         out
     }
@@ -71,8 +89,12 @@ impl<'c> Overrides<'c> {
 fn over_it(over: &Override, base: Override) -> Override {
     let (a, b) = (&over.annotations, base.annotations);
     let mut arguments = base.arguments;
-    arguments.retain(|(name, _)| !over.arguments.iter().any(|(n, _)| n == name));
-    arguments.extend(over.arguments.iter().cloned());
+    for (name, rule) in &over.arguments {
+        match arguments.iter_mut().find(|(n, _)| n == name) {
+            Some((_, known)) => *known = rule_over(rule, known),
+            None => arguments.push((name.clone(), rule.clone())),
+        }
+    }
     let one_of =
         |over: &[String], base: Vec<String>| if over.is_empty() { base } else { over.to_vec() };
     Override {
@@ -99,6 +121,18 @@ fn over_it(over: &Override, base: Override) -> Override {
     }
 }
 
+fn rule_over(over: &ArgumentRule, base: &ArgumentRule) -> ArgumentRule {
+    // Of a value, one is meant: `set` or `default`.
+    let value = if over.set.is_some() || over.default.is_some() { over } else { base };
+    ArgumentRule {
+        description: over.description.clone().or_else(|| base.description.clone()),
+        hide: over.hide || base.hide,
+        set: value.set.clone(),
+        default: value.default.clone(),
+        where_present: over.where_present && base.where_present,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,10 +147,21 @@ mod tests {
             matching: vec![Selector { path: Some(path.to_owned()), ..Selector::default() }],
             title: Some(title.to_owned()),
             timeout: seconds.map(Duration::from_secs),
-            arguments: vec![("v".to_owned(), ArgumentRule::default())],
+            arguments: vec![
+                (
+                    "v".to_owned(),
+                    ArgumentRule { set: Some(json!(title)), ..ArgumentRule::default() },
+                ),
+                ("w".to_owned(), ArgumentRule::default()),
+            ],
             ..Override::default()
         };
-        let named = Override { title: Some("mine".to_owned()), ..Override::default() };
+        let told = ArgumentRule { description: Some("d".to_owned()), ..ArgumentRule::default() };
+        let named = Override {
+            title: Some("mine".to_owned()),
+            arguments: vec![("v".to_owned(), told)],
+            ..Override::default()
+        };
         let all = [
             ("GET /a/1".to_owned(), named.clone()),
             ("all".to_owned(), group("/**", "all", Some(1))),
@@ -128,15 +173,16 @@ mod tests {
         let d = Document::new(json!({"openapi": "3.1.0", "paths": paths}), None).unwrap();
         let (found, _) = operations(&d, &USUAL_METHODS.map(str::to_owned));
         let mut overrides = Overrides::new(&all);
-        let got: Vec<_> = found
-            .iter()
-            .map(|o| overrides.find(o, "x"))
-            .map(|o| {
-                (o.title.unwrap(), o.timeout.unwrap().as_secs(), o.arguments[0].1.where_present)
-            })
-            .collect();
-        let want = [("mine", 1, true), ("a", 1, true), ("all", 1, true)];
-        assert_eq!(got, want.map(|(t, s, p)| (t.to_owned(), s, p)));
-        assert_eq!(overrides.unused(), ["gone", "none"]);
+        let mut got = Vec::new();
+        for operation in &found {
+            let over = overrides.find(operation, "x");
+            overrides.fit(&over, &json!({"properties": {"v": {}}}));
+            let rule = &over.arguments[0].1;
+            let (set, present) = (rule.set.clone().unwrap(), rule.where_present);
+            got.push((over.title.unwrap(), over.timeout.unwrap().as_secs(), set, present));
+        }
+        let want = [("mine", 1, "a", false), ("a", 1, "a", true), ("all", 1, "all", true)];
+        assert_eq!(got, want.map(|(t, s, v, p)| (t.to_owned(), s, json!(v), p)));
+        assert_eq!(overrides.unused(), ["a.arguments.w", "all.arguments.w", "gone", "none"]);
     }
 }

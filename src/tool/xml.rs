@@ -198,7 +198,8 @@ impl Shapes {
         let shape = &self.table[at];
         let name = self.member_name(at, key);
         if shape.text {
-            return Some(scalar(&shape.kind, &parent.text));
+            let absent = parent.text.trim().is_empty() && !matches!(shape.kind, Kind::Text);
+            return (!absent).then(|| scalar(&shape.kind, &parent.text));
         }
         if shape.attribute {
             let (_, text) = parent.attributes.iter().find(|(n, _)| **n == *name)?;

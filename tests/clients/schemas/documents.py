@@ -2,8 +2,9 @@
 
     documents.py DRAWBRIDGE ADDRESS ADMIN_ADDRESS MAX_BYTES FOLDER... >documents.json
 
-The server at /NAME serves one document with one kind of output schema. Files that are no document, documents
-without a tool and those over MAX_BYTES are left out. A gzipped document is unpacked into the working directory.
+The server at /NAME serves one document with one kind of output schema; counts.json, in the working directory, says how
+many tools it has. Files that are no document, documents without a tool and those over MAX_BYTES are left out. A gzipped
+document is unpacked into the working directory.
 """
 
 import gzip
@@ -13,7 +14,6 @@ import re
 import subprocess
 import sys
 
-METHODS = "GET POST PUT PATCH DELETE QUERY HEAD OPTIONS TRACE".split()
 UPSTREAM = "http://127.0.0.1:9"
 
 
@@ -25,19 +25,20 @@ def unpacked(path):
     return out
 
 
-def has_tools(drawbridge, path):
+def tools_in(drawbridge, path):
     command = [drawbridge, "check", "--json", "--openapi", path, "--upstream", UPSTREAM]
     report = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
-    return any(api["tools"] for api in report["apis"])
+    return sum(api["tools"] for api in report["apis"])
 
 
 def main():
     drawbridge, address, admin, max_bytes, *folders = sys.argv[1:]
     found = sorted(path for folder in folders for path in pathlib.Path(folder).iterdir())
     documents = [unpacked(path) for path in found if re.search(r"\.(json|ya?ml)(\.gz)?$", path.name)]
-    apis, servers = {}, {}
+    apis, servers, counts = {}, {}, {}
     for path in documents:
-        if path.stat().st_size > int(max_bytes) or not has_tools(drawbridge, path):
+        tools = tools_in(drawbridge, path) if path.stat().st_size <= int(max_bytes) else 0
+        if not tools:
             continue
         for schemas in ("tolerant", "exact"):
             name = re.sub(r"[^a-z0-9]+", "-", f"{path.name}-{schemas}".lower())
@@ -45,8 +46,8 @@ def main():
                 "openapi": str(path),
                 "upstream": {"urls": [UPSTREAM]},
                 "output_schema": schemas,
-                "tools": {"methods": METHODS},
             }
+            counts[name] = tools
             servers[name] = {"path": f"/{name}", "sources": [{"api": name}]}
     config = {
         "version": 1,
@@ -55,6 +56,7 @@ def main():
         "apis": apis,
         "servers": servers,
     }
+    pathlib.Path("counts.json").write_text(json.dumps(counts), encoding="utf-8")
     json.dump(config, sys.stdout)
 
 

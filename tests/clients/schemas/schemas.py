@@ -1,5 +1,5 @@
 """Lists the tools of every server with the Python client, in both eras, and checks every schema with jsonschema:
-schemas.py BASE_URL CONFIG"""
+schemas.py BASE_URL COUNTS"""
 
 import asyncio
 import json
@@ -49,21 +49,24 @@ async def tools_of(url, mode):
 
 
 async def main():
-    base, config = sys.argv[1:]
-    with open(config, encoding="utf-8") as file:
-        names = list(json.load(file)["servers"])
+    base, counts = sys.argv[1:]
+    with open(counts, encoding="utf-8") as file:
+        counts = json.load(file)
     passed = failed = 0
-    for name in names:
+    for name, count in counts.items():
         for mode in ("legacy", "2026-07-28"):
             try:
-                for tool in await tools_of(f"{base}/{name}", mode):
+                tools = await tools_of(f"{base}/{name}", mode)
+                if len(tools) != count:
+                    raise ValueError(f"sees {len(tools)} tools of {count}")
+                for tool in tools:
                     for schema in filter(None, (tool.input_schema, tool.output_schema)):
                         check(schema)
                 passed += 1
             except Exception as e:  # pylint: disable=broad-except
                 failed += 1
                 print(f"FAIL python {mode} {name}: {type(e).__name__} {str(e)[:300]}")
-    print(f"python client: {passed} passed, {failed} failed, {len(names)} servers, {len(CHECKED)} schemas checked")
+    print(f"python client: {passed} passed, {failed} failed, {len(counts)} servers, {len(CHECKED)} schemas checked")
     sys.exit(1 if failed else 0)
 
 
