@@ -104,6 +104,11 @@ fn read<'d>(document: &'d Document, value: &'d Value) -> Result<Option<Parameter
     let examples = examples(document, object);
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let whole_query = text("in") == Some("querystring");
+    if let Some(place) = text("in")
+        && !["query", "querystring", "header", "path", "cookie"].contains(&place)
+    {
+        return Err(format!("the parameter `{name}` is in `{place}`, where no parameter can be"));
+    }
     let unknown_style = match (text("in"), text("style")) {
         (Some("query"), Some("tabDelimited")) => Some(Style::TabDelimited),
         (Some("cookie"), Some("cookie")) => Some(Style::Cookie),
