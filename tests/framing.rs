@@ -103,6 +103,7 @@ fn headers_have_limits() {
         assert_eq!(response.status, want, "{what}: {response:?}");
         if want != 200 {
             assert!(response.closes(), "{what}: {response:?}");
+            assert_eq!(response.header("server"), None, "{what}: it says nothing of itself");
             connection.expect_end();
         }
     }

@@ -304,8 +304,8 @@ impl Gateway {
             (_, 0) => false,
             _ if session.response_written().is_some() => false,
             _ => {
-                session.set_keepalive(None);
-                let _ = session.respond_error(code).await;
+                // The client may be gone; there is nobody else to tell.
+                let _ = self.refuse(session, code).await;
                 false
             }
         };

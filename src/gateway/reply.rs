@@ -40,6 +40,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// Answers a request that is no message with a status alone, and ends its
+    /// connection.
+    pub(super) async fn refuse(&self, session: &mut Session, status: u16) -> Result<()> {
+        let mut head = ResponseHeader::build_no_case(status, Some(4))?;
+        head.insert_header(header::CONTENT_LENGTH, 0)?;
+        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+        session.set_keepalive(None);
+        session.write_response_header(Box::new(head), true).await
+    }
+
     /// Opens an event stream.
     pub(super) async fn open_events(&self, session: &mut Session) -> Result<()> {
         let mut head = ResponseHeader::build_no_case(200, Some(5))?;
