@@ -47,6 +47,8 @@ pub struct Converter<'l> {
     begun: Vec<String>,
     /// Patterns that could not be said, so far.
     lost: usize,
+    /// Definitions that are without one, in them or behind them.
+    lossy: HashSet<String>,
 }
 
 type Result<T> = std::result::Result<T, String>;
@@ -93,6 +95,7 @@ impl<'l> Converter<'l> {
             defs: HashMap::new(),
             begun: Vec::new(),
             lost: 0,
+            lossy: HashSet::new(),
         }
     }
 
@@ -164,6 +167,7 @@ impl<'l> Converter<'l> {
 
     fn reference(&mut self, reference: &str, object: &Object, depth: usize) -> Result<Value> {
         let name = self.define(reference, depth)?;
+        self.lost += usize::from(self.lossy.contains(&name));
         let mut out = Object::new();
         let target = json!({"$ref": format!("#/$defs/{name}")});
         let siblings: Object = object
@@ -203,8 +207,12 @@ impl<'l> Converter<'l> {
         self.names.insert(reference.to_owned(), name.clone());
         let before = self.begun.len();
         self.begun.push(reference.to_owned());
+        let lost = self.lost;
         match self.schema(target, depth + 1) {
             Ok(converted) => {
+                if self.lost > lost {
+                    self.lossy.insert(name.clone());
+                }
                 self.defs.insert(name.clone(), converted);
                 Ok(name)
             }

@@ -186,6 +186,21 @@ fn what_is_left_out_makes_a_schema_wider_only() {
 }
 
 #[test]
+fn what_a_definition_lost_counts_where_it_is_used() {
+    let word = json!({"type": "string", "pattern": "(?i)^con$"});
+    let list = json!({"type": "array", "items": {"$ref": "#/components/schemas/Word"}});
+    let root = json!({"components": {"schemas": {"Word": word, "List": list}}});
+    let library = Library::new(root);
+    let mut c = Converter::new(&library, Dialect::OpenApi31, Direction::Input);
+    // The first time it is converted, and the second, when it is known.
+    for name in ["List", "Word", "List"] {
+        let reference = json!({"$ref": format!("#/components/schemas/{name}")});
+        let got = c.convert(&json!({"not": reference, "title": "t"})).unwrap();
+        assert_eq!(got, json!({"title": "t"}), "{name}");
+    }
+}
+
+#[test]
 fn hidden_names_are_required_nowhere_in_an_object() {
     let base = json!({"properties": {"id": {"readOnly": true}, "n": {}}, "required": ["id"]});
     let root = json!({"components": {"schemas": {"Base": base}}});

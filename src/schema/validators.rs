@@ -3,6 +3,7 @@
 //! A large document has thousands of schemas of which an agent uses a few; a
 //! compiled one can take a megabyte. The call path reads an atomic pointer.
 
+use super::keywords::without_what_turns;
 use arc_swap::ArcSwapOption;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
@@ -178,14 +179,25 @@ fn build(schema: &Value) -> Result<Validator, jsonschema::ValidationError<'stati
         .build(schema)
 }
 
+/// Drops every pattern, and whatever could refuse more without them.
 fn drop_patterns(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
-            if object.get("pattern").is_some_and(Value::is_string) {
-                object.shift_remove("pattern");
+            object.shift_remove("pattern");
+            if object.shift_remove("patternProperties").is_some() {
+                object.shift_remove("additionalProperties");
             }
-            object.shift_remove("patternProperties");
-            object.values_mut().for_each(drop_patterns);
+            without_what_turns(object);
+            for (key, value) in object.iter_mut() {
+                match (key.as_str(), value) {
+                    // Names of the document's, not keywords.
+                    ("properties" | "$defs" | "dependentSchemas", Value::Object(members)) => {
+                        members.values_mut().for_each(drop_patterns);
+                    }
+                    ("enum" | "const" | "default" | "examples", _) => {}
+                    (_, value) => drop_patterns(value),
+                }
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(drop_patterns),
         _ => {}
@@ -207,6 +219,24 @@ mod tests {
         let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"minimum": 3}}}});
         let v = lazy(&owner, &schema).check(&json!({"a": [5, 1]})).unwrap_err();
         assert_eq!((v.pointer.as_str(), v.rule.as_str()), ("/a/1", "minimum"));
+    }
+
+    #[test]
+    fn without_its_patterns_a_schema_takes_no_less() {
+        let owner = Arc::new(Validators::default());
+        let schema = json!({
+            "properties": {"a": {"pattern": "[^]"}, "pattern": {"type": "string"}, "not": {}},
+            "additionalProperties": false,
+            "not": {"$ref": "#/$defs/B"},
+            "oneOf": [{"$ref": "#/$defs/B"}, {"type": "object"}],
+            "$defs": {"B": {"properties": {"a": {"pattern": "[^]"}}}},
+        });
+        let lazy = lazy(&owner, &schema);
+        for value in [json!({"a": "x"}), json!({"pattern": "x"}), json!({"not": 1})] {
+            assert!(lazy.check(&value).is_ok(), "{value}");
+        }
+        assert!(lazy.check(&json!({"b": 1})).is_err());
+        assert!(lazy.check(&json!({"pattern": 1})).is_err());
     }
 
     #[test]

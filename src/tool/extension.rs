@@ -2,6 +2,7 @@
 //! `x-openai-isConsequential` and `x-internal`. Heeded only where the operator
 //! allows it: a document is not policy. The configuration wins over it.
 
+use super::overrides::over_it;
 use crate::config::{Annotations, Override, ResultAs};
 use crate::openapi::Operation;
 use serde_json::Value;
@@ -89,21 +90,20 @@ impl Extension {
 
     /// The override of an operation: the configuration's, completed by this.
     pub fn under(self, over: &Override) -> Override {
-        let legal = self.name.filter(|n| crate::config::is_tool_name(n));
-        let a = &over.annotations;
-        Override {
-            name: over.name.clone().or(legal),
-            title: over.title.clone().or(self.title),
-            description: over.description.clone().or(self.description),
+        let said = Override {
+            name: self.name.filter(|n| crate::config::is_tool_name(n)),
+            title: self.title,
+            description: self.description,
             annotations: Annotations {
-                read_only: a.read_only.or(self.read_only),
-                destructive: a.destructive.or(self.destructive),
-                idempotent: a.idempotent.or(self.idempotent),
-                open_world: a.open_world.or(self.open_world),
+                read_only: self.read_only,
+                destructive: self.destructive,
+                idempotent: self.idempotent,
+                open_world: self.open_world,
             },
-            result: over.result.or(self.passthrough.then_some(ResultAs::Passthrough)),
-            ..over.clone()
-        }
+            result: self.passthrough.then_some(ResultAs::Passthrough),
+            ..Override::default()
+        };
+        over_it(over, said)
     }
 }
 

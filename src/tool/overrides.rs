@@ -86,7 +86,7 @@ impl<'c> Overrides<'c> {
 }
 
 /// `over` where it says something, `base` elsewhere.
-fn over_it(over: &Override, base: Override) -> Override {
+pub fn over_it(over: &Override, base: Override) -> Override {
     let (a, b) = (&over.annotations, base.annotations);
     let mut arguments = base.arguments;
     for (name, rule) in &over.arguments {
