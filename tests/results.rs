@@ -9,7 +9,7 @@ use support::api::{self, WAYS};
 use support::mcp::{Client, text as text_of};
 use support::message::{BOTH, Era, Message};
 use support::rig::Rig;
-use support::upstream::{Step, Upstream, json as json_answer, reply, text};
+use support::upstream::{Gate, Step, Upstream, json as json_answer, reply, text};
 
 /// Every byte there is, so many that no buffer takes them at once.
 fn bytes() -> Vec<u8> {
@@ -26,6 +26,39 @@ fn pieces(kind: &str, body: &[u8], size: usize) -> Vec<Step> {
     }
     steps.push(Step::Send(b"0\r\n\r\n".to_vec()));
     steps
+}
+
+/// Every piece is with the client before the API sends the next.
+#[test]
+fn a_streamed_answer_is_passed_on_as_it_comes() {
+    let (words, gate) = (["one ", "two ", "six "], Gate::shut());
+    let kept = gate.clone();
+    let upstream = Upstream::start(move |_| {
+        let steps = pieces("text/plain", words.concat().as_bytes(), 4).into_iter();
+        steps.flat_map(|step| [step, Step::Gate(kept.clone())]).collect()
+    });
+    let binary = Rig::of(&upstream).start();
+    let call = Message::call(Era::Modern, &api::get("streamed"), json!({"case": "x"}));
+    let mut client = Client::of(&binary);
+    let connection = client.connection();
+    connection.send(&call.bytes(binary.address));
+    gate.open();
+    let head = connection.head().expect("a header");
+    assert_eq!((head.status, head.length()), (200, None));
+    let mut seen = String::new();
+    for word in words {
+        while !seen.ends_with(word) {
+            let chunk = connection.chunk().unwrap_or_else(|| panic!("{word} after {seen}"));
+            seen += std::str::from_utf8(&chunk).expect("text");
+        }
+        gate.open();
+    }
+    gate.open();
+    while let Some(chunk) = connection.chunk() {
+        seen += std::str::from_utf8(&chunk).expect("text");
+    }
+    let message: Value = serde_json::from_str(&seen).expect("a message");
+    assert_eq!(text_of(&message["result"]), words.concat());
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn get(server: &Server, facts: &Facts<'_>) -> Result<()> {
     }
     match facts.headers.get(&headers::SESSION_ID).map(HeaderValue::to_str) {
         None => Ok(()),
-        Some(Ok(id)) if server.session_key.check(id, facts.now).is_some() => Ok(()),
+        Some(Ok(id)) if server.session_key.check(id, (facts.now)()).is_some() => Ok(()),
         Some(_) => Err(Fault::new(
             Class::SessionNotFound,
             "the session is unknown or too old; initialize again",

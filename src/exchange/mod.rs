@@ -38,8 +38,8 @@ pub struct Facts<'a> {
     /// `Host`, or `:authority` of HTTP/2.
     pub authority: Option<&'a str>,
     pub headers: &'a HeaderMap,
-    /// Unix time in seconds.
-    pub now: u64,
+    /// Gives the Unix time in seconds.
+    pub now: fn() -> u64,
     /// Names this request in logs and to the client.
     pub request_id: u64,
     /// Gives bytes from a secure generator.

@@ -183,7 +183,7 @@ impl Asked<'_> {
         let revision = Revision::negotiate(&asked);
         let record = Record::new(self.method, false);
         let mut reply = result_reply(self.id, self.server.results.initialize(revision), record);
-        let id = self.server.session_key.issue(revision, self.facts.now, (self.facts.random)());
+        let id = self.server.session_key.issue(revision, (self.facts.now)(), (self.facts.random)());
         if let Ok(value) = HeaderValue::from_str(&id) {
             reply.headers.push((headers::SESSION_ID.clone(), value));
         }
@@ -195,7 +195,7 @@ impl Asked<'_> {
         let Some(id) = headers::single(self.facts.headers, &headers::SESSION_ID)? else {
             return Ok(None);
         };
-        match self.server.session_key.check(id, self.facts.now) {
+        match self.server.session_key.check(id, (self.facts.now)()) {
             Some(session) => Ok(Some(session)),
             None => Err(Fault::new(
                 Class::SessionNotFound,

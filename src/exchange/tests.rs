@@ -48,7 +48,7 @@ fn next(snapshot: &Snapshot, headers: &[(&'static str, &str)], body: &str) -> Ne
         path: "/mcp",
         authority: Some("localhost"),
         headers: &map,
-        now: 1000,
+        now: || 1000,
         request_id: 0xabc,
         random: || [7; 16],
         levels: &levels,

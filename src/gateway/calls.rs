@@ -7,6 +7,7 @@ use crate::observe::{Outcome, metrics};
 use pingora::Result;
 use pingora_proxy::Session;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Gateway {
     pub(super) async fn exchange(
@@ -24,12 +25,16 @@ impl Gateway {
             return Box::pin(self.exchange_with_notices(session, ctx, loaded, &call)).await;
         }
         let peers = &loaded.peers[call.tool.upstream];
+        let started = Instant::now();
         let asked = {
             let mut asked = std::pin::pin!(self.upstream.ask(peers, &call));
             connector::unless_gone(session.as_downstream_mut(), asked.as_mut()).await
         };
+        if asked.is_ok() {
+            metrics().upstream_seconds.observe(started.elapsed().as_secs_f64());
+        }
         let rendered = match asked {
-            Ok(Ok(answer)) => call.answer(&answer.head(), &answer.body),
+            Ok(Ok(rendered)) => rendered,
             Ok(Err(fault)) => told(&call, &fault),
             Err(e) => {
                 self.record_call(ctx, &call, Outcome::Cancelled);
@@ -80,7 +85,7 @@ impl Gateway {
                     .await?;
                 let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
                 match connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await? {
-                    Ok(answer) => call.answer(&answer.head(), &answer.body),
+                    Ok(rendered) => rendered,
                     Err(fault) => told(call, &fault),
                 }
             }

@@ -6,13 +6,13 @@
 use super::failure::{broken, late, too_large, unreachable};
 use super::peers::{Peer, Peers};
 use crate::exchange::decode::Decoder;
-use crate::exchange::{Call, ResponseHead};
+use crate::exchange::{Call, Rendered, ResponseHead};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
 use crate::tool::request::{is_idempotent, is_safe};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result as PingoraResult};
@@ -23,7 +23,6 @@ use pingora_core::protocols::http::client::HttpSession as ClientSession;
 use pingora_timeout::fast_timeout::fast_timeout;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Instant as Clock;
 use tokio::time::{Instant, timeout_at};
 
 /// Informational answers (1xx) before the real one.
@@ -36,24 +35,6 @@ pub struct Upstream {
     http1: v1::Connector,
 }
 
-/// A whole answer.
-pub struct Answer {
-    head: Head,
-    pub body: Bytes,
-}
-
-/// What is kept of an answer's header.
-struct Head {
-    status: StatusCode,
-    headers: HeaderMap,
-}
-
-impl Answer {
-    pub fn head(&self) -> ResponseHead<'_> {
-        ResponseHead { status: self.head.status, headers: &self.head.headers }
-    }
-}
-
 /// An answer whose header is here.
 pub struct Opened<'p> {
     session: ClientSession,
@@ -61,7 +42,6 @@ pub struct Opened<'p> {
     /// In place of the peer's pool, after a retry.
     unpooled: Option<Box<HttpPeer>>,
     http1_only: bool,
-    head: Head,
 }
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -74,16 +54,14 @@ impl Upstream {
         }
     }
 
-    /// Sends the request of a call and reads the answer, all within its tool's time.
-    pub async fn ask(&self, peers: &Peers, call: &Call) -> Result<Answer> {
-        let started = Clock::now();
+    /// Sends the request of a call and makes its result of the answer, all within
+    /// its tool's time.
+    pub async fn ask(&self, peers: &Peers, call: &Call) -> Result<Rendered> {
         let asked = fast_timeout(call.tool.timeout, async {
             let opened = self.open_untimed(peers, call).await?;
             self.read_untimed(opened, call).await
         });
-        let answer = asked.await.unwrap_or_else(|_| Err(late(call)));
-        metrics().upstream_seconds.observe(started.elapsed().as_secs_f64());
-        answer
+        asked.await.unwrap_or_else(|_| Err(late(call)))
     }
 
     /// Sends the request and waits for the answer's header.
@@ -98,8 +76,13 @@ impl Upstream {
             .unwrap_or_else(|_| Err(late(call)))
     }
 
-    /// Reads the answer's body.
-    pub async fn read(&self, opened: Opened<'_>, call: &Call, deadline: Instant) -> Result<Answer> {
+    /// Reads the answer's body and makes the result.
+    pub async fn read(
+        &self,
+        opened: Opened<'_>,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Rendered> {
         timeout_at(deadline, self.read_untimed(opened, call))
             .await
             .unwrap_or_else(|_| Err(late(call)))
@@ -126,9 +109,9 @@ impl Upstream {
                 Err(e) => return Err(unreachable(&e)),
             };
             match send(&mut session, peer, call).await {
-                Ok(head) => {
+                Ok(()) => {
                     let http1_only = peers.http1_only;
-                    return Ok(Opened { session, peer, unpooled, http1_only, head });
+                    return Ok(Opened { session, peer, unpooled, http1_only });
                 }
                 Err(mut e) => {
                     e.retry.decide_reuse(reused);
@@ -158,9 +141,13 @@ impl Upstream {
         Box::pin(self.any.get_http_session(peer)).await
     }
 
-    async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Answer> {
-        let body = read_body(&mut opened.session, &opened.head, call).await?;
+    async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {
+        let body = read_body(&mut opened.session, call).await?;
         metrics().upstream_response_bytes.inc_by(body.len() as u64);
+        // While the connection is held: the header stays where it was read.
+        let head = head_of(&opened.session)?;
+        let rendered =
+            call.answer(&ResponseHead { status: head.status, headers: &head.headers }, &body);
         let peer = opened.unpooled.as_deref().unwrap_or(&opened.peer.peer);
         let idle = peer.options.idle_timeout;
         match opened.session {
@@ -171,8 +158,14 @@ impl Upstream {
                 Box::pin(self.any.release_http_session(session, peer, idle)).await;
             }
         }
-        Ok(Answer { head: opened.head, body })
+        Ok(rendered)
     }
+}
+
+fn head_of(session: &ClientSession) -> Result<&ResponseHeader> {
+    session
+        .response_header()
+        .ok_or_else(|| Fault::new(Class::UpstreamInvalid, "The API's answer has no header"))
 }
 
 /// The request header of a call for a peer, for HTTP/1.
@@ -212,7 +205,7 @@ pub fn for_http2(header: &mut RequestHeader, peer: &Peer) -> PingoraResult<()> {
 }
 
 /// Writes the request and reads the answer's header.
-async fn send(session: &mut ClientSession, peer: &Peer, call: &Call) -> PingoraResult<Head> {
+async fn send(session: &mut ClientSession, peer: &Peer, call: &Call) -> PingoraResult<()> {
     // The call has one deadline, and no other time.
     session.set_read_timeout(None);
     session.set_write_timeout(None);
@@ -246,7 +239,7 @@ async fn send(session: &mut ClientSession, peer: &Peer, call: &Call) -> PingoraR
         if !head.status.is_informational() {
             return match has_two_framings(session, head) {
                 true => Error::e_explain(ErrorType::InvalidHTTPHeader, "two framings at once"),
-                false => Ok(Head { status: head.status, headers: head.headers.clone() }),
+                false => Ok(()),
             };
         }
     }
@@ -278,17 +271,20 @@ pub fn sound(head: &ResponseHeader, informational: &mut usize) -> PingoraResult<
     Ok(())
 }
 
-async fn read_body(session: &mut ClientSession, head: &Head, call: &Call) -> Result<Bytes> {
+async fn read_body(session: &mut ClientSession, call: &Call) -> Result<Bytes> {
     let limit = call.tool.response_bytes_max;
-    let text = |name| head.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    let length = text(CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
     let no_body = call.request.method == http::Method::HEAD;
-    if !no_body && length.is_some_and(|n| n > limit) {
-        return Err(too_large(limit));
-    }
-    let mut decoder = match no_body {
-        true => None,
-        false => Decoder::new(text(CONTENT_ENCODING), limit)?,
+    let (length, mut decoder) = {
+        let headers = &head_of(session)?.headers;
+        let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+        let length = text(CONTENT_LENGTH).and_then(|v| v.parse::<usize>().ok());
+        if !no_body && length.is_some_and(|n| n > limit) {
+            return Err(too_large(limit));
+        }
+        match no_body {
+            true => (length, None),
+            false => (length, Decoder::new(text(CONTENT_ENCODING), limit)?),
+        }
     };
     let Some(first) = session.read_response_body().await.map_err(|e| broken(&e))? else {
         return Ok(Bytes::new());

@@ -4,6 +4,7 @@
 mod body;
 mod calls;
 mod connector;
+mod cork;
 mod edge;
 mod failure;
 mod header;
@@ -21,7 +22,7 @@ pub use live::{Live, Loaded};
 pub use peers::load_peers;
 pub use ports::Ports;
 pub use serve::{Ready, check_tls, fixed, load, run};
-use shared::{Shared, random};
+use shared::{Shared, random, unix_now};
 
 use crate::exchange::{Admitted, Facts, Next, Record, Subscription};
 use crate::fault::{Class, Fault};
@@ -38,7 +39,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// The `ProxyHttp` of a listener.
 pub struct Gateway {
@@ -73,17 +74,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         carried: Box<dyn Any + Send + Sync>,
     ) {
-        if let Ok(seen) = carried.downcast::<edge::HeaderSeen>() {
-            ctx.nth = seen.mark();
+        if let Ok(nth) = carried.downcast::<edge::Nth>() {
+            ctx.nth = nth.mark();
         }
-    }
-
-    fn persist_connection_context(
-        &self,
-        _: &Session,
-        ctx: &Context,
-    ) -> Option<Box<dyn Any + Send + Sync>> {
-        Some(Box::new(edge::Served(ctx.nth)))
     }
 
     /// Sets what Pingora leaves open: `read_request` resets it for every request.
@@ -96,7 +89,7 @@ impl ProxyHttp for Gateway {
         let last = ctx.nth >= limits.requests_per_connection;
         let keep = match draining || last || !header::keeps_alive(session) {
             true => None,
-            // Without a time: `edge::Timed` has the deadline.
+            // Without a time: `Edge` has the deadline.
             false => Some(0),
         };
         session.set_keepalive(keep);
@@ -282,7 +275,7 @@ impl Gateway {
             path: request.uri.path(),
             authority: request.uri.authority().map(|a| a.as_str()).or(host),
             headers: &request.headers,
-            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+            now: unix_now,
             request_id: ctx.request_id,
             random,
             levels: &self.shared.levels,
@@ -325,7 +318,6 @@ impl Gateway {
         if let Some(server) = &server {
             server.figures.count(record.method, record.modern, record.outcome);
         }
-        let seconds = ctx.started.map_or(0.0, |s| s.elapsed().as_secs_f64());
         tracing::debug!(
             target: "drawbridge::access",
             request_id = format_args!("{:016x}", ctx.request_id),
@@ -333,7 +325,7 @@ impl Gateway {
             method = record.method,
             outcome = record.outcome.name(),
             status = session.response_written().map_or(0, |r| r.status.as_u16()),
-            seconds,
+            seconds = ctx.started.map_or(0.0, |s| s.elapsed().as_secs_f64()),
             "request"
         );
         if let Some(detail) = record.detail {

@@ -5,6 +5,7 @@ use crate::exchange::LogLevels;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Counters and state over all listeners.
 pub struct Shared {
@@ -40,4 +41,9 @@ pub fn random() -> [u8; 16] {
         tracing::error!("the system gives no random bytes");
     }
     bytes
+}
+
+/// Unix time in seconds.
+pub fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

@@ -70,7 +70,7 @@ impl Response {
         self.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"))
     }
 
-    fn length(&self) -> Option<usize> {
+    pub fn length(&self) -> Option<usize> {
         self.header("content-length").map(|v| v.parse().expect("Content-Length is a number"))
     }
 
