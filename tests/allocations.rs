@@ -12,9 +12,9 @@ use http::StatusCode;
 fn a_call_allocates_little() {
     let post = format!(r#"{{"id":7,"body":{}}}"#, json(1 << 10));
     for (what, tool, arguments, output, most) in [
-        ("GET, text", "get3", r#"{"id":7}"#, false, 16),
-        ("POST, 1 KiB", "post3", &*post, false, 138),
-        ("GET, structure", "get3", r#"{"id":7}"#, true, 134),
+        ("GET, text", "get3", r#"{"id":7}"#, false, 11),
+        ("POST, 1 KiB", "post3", &*post, false, 15),
+        ("GET, structure", "get3", r#"{"id":7}"#, true, 12),
     ] {
         let (snapshot, levels) = (snapshot(10, output), LogLevels::default());
         let (client, message) = (headers(tool), message(tool, arguments));

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod convert;
 mod hidden;
 mod keywords;
+mod outline;
 mod pattern;
 pub mod reference;
 pub mod text;

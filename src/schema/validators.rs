@@ -4,11 +4,12 @@
 //! compiled one can take a megabyte. The call path reads an atomic pointer.
 
 use super::keywords::without_what_turns;
+use super::outline::Outline;
 use arc_swap::ArcSwapOption;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// Validators kept compiled over all tools. 512 of median size take 10 MiB.
 pub const COMPILED_MAX: usize = 512;
@@ -47,9 +48,13 @@ struct Cell {
     last_used: AtomicU64,
 }
 
-/// `None` when the schema does not compile: then nothing is checked, and the
-/// upstream decides.
-struct Compiled(Option<Validator>);
+struct Compiled {
+    outline: Outline,
+    /// Compiled when the outline does not decide: most schemas never need it.
+    /// `None` when the schema does not compile: then nothing is checked, and the
+    /// upstream decides.
+    validator: OnceLock<Option<Validator>>,
+}
 
 impl Validators {
     /// Takes a schema in; it is compiled at its first use.
@@ -78,18 +83,32 @@ impl Validators {
 }
 
 impl Lazy {
+    /// Whether a text is JSON and fits, where that can be told without a tree of
+    /// it. `false` says nothing: parse it and [`check`](Lazy::check).
+    pub fn accepts(&self, text: &str) -> bool {
+        self.with(|compiled| compiled.outline.accepts(text))
+    }
+
+    /// The same of a stranger's text, in which nothing may have a second meaning.
+    pub fn accepts_strictly(&self, text: &str) -> bool {
+        self.with(|compiled| compiled.outline.accepts_strictly(text))
+    }
+
     /// Checks a value; the first thing that does not fit is told.
     pub fn check(&self, value: &Value) -> Result<(), Verdict> {
+        self.with(|compiled| compiled.check(&self.cell.schema, value))
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&Compiled) -> T) -> T {
         let now = self.owner.clock.fetch_add(1, Ordering::Relaxed);
         self.cell.last_used.store(now, Ordering::Relaxed);
-        let ready = self.cell.ready.load();
-        match &*ready {
-            Some(compiled) => compiled.check(value),
+        match &*self.cell.ready.load() {
+            Some(compiled) => use_it(compiled),
             None => {
-                let compiled = Arc::new(Compiled(compile(&self.cell.schema)));
+                let compiled = Arc::new(Compiled::new(&self.cell.schema));
                 self.cell.ready.store(Some(compiled.clone()));
                 self.owner.admit(&self.cell);
-                compiled.check(value)
+                use_it(&compiled)
             }
         }
     }
@@ -101,8 +120,14 @@ impl Lazy {
 }
 
 impl Compiled {
-    fn check(&self, value: &Value) -> Result<(), Verdict> {
-        let Some(validator) = &self.0 else { return Ok(()) };
+    fn new(schema: &[u8]) -> Self {
+        let schema = serde_json::from_slice(schema).unwrap_or_default();
+        Compiled { outline: Outline::new(&schema), validator: OnceLock::new() }
+    }
+
+    fn check(&self, schema: &[u8], value: &Value) -> Result<(), Verdict> {
+        let validator = self.validator.get_or_init(|| compile(schema));
+        let Some(validator) = validator else { return Ok(()) };
         // The first error only: collecting all of them can take exponential
         // time on schemas with alternatives.
         validator.validate(value).map_err(|e| Verdict {

@@ -81,6 +81,9 @@ impl Arguments {
         if !text.starts_with('{') {
             return Err(Fault::new(Class::InvalidParams, "`arguments` must be an object"));
         }
+        if self.schema.accepts_strictly(text) {
+            return Ok(Cow::Borrowed(text));
+        }
         let value = strict::parse(text, &strict::Limits::default()).map_err(|e| {
             Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}"))
         })?;
