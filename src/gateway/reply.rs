@@ -2,13 +2,27 @@
 
 use super::{Context, Gateway};
 use crate::exchange::Reply;
-use http::{HeaderValue, Version, header};
-use pingora::Result;
+use http::{HeaderValue, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
+use pingora::prelude::Error;
+use pingora::{ErrorType, Result};
 use pingora_proxy::Session;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The header of an answer whose length is known. Pingora's own setters look
+/// every name up again.
+fn whole(status: u16, bytes: usize) -> Result<http::response::Parts> {
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    head.status = StatusCode::from_u16(status)
+        .map_err(|e| Error::because(ErrorType::InternalError, "the status of an answer", e))?;
+    // Pingora adds two.
+    head.headers.reserve(6);
+    head.headers.insert(header::CONTENT_LENGTH, bytes.into());
+    head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    Ok(head)
+}
 
 impl Gateway {
     /// Sends a whole answer: one header, one write.
@@ -19,21 +33,17 @@ impl Gateway {
         reply: Reply,
     ) -> Result<()> {
         let has_body = !reply.body.is_empty();
-        let mut head = ResponseHeader::build_no_case(reply.status, Some(5))?;
+        let mut head = whole(reply.status, reply.body.len())?;
         if has_body {
-            head.insert_header(header::CONTENT_TYPE, JSON)?;
+            head.headers.insert(header::CONTENT_TYPE, JSON);
         }
         if reply.status == 503 {
-            head.insert_header(header::RETRY_AFTER, "1")?;
+            head.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        for (name, value) in &reply.headers {
-            head.insert_header(name.clone(), value.clone())?;
-        }
-        head.insert_header(header::CONTENT_LENGTH, reply.body.len())?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+        head.headers.extend(reply.headers);
         ctx.sent = reply.body.len();
         ctx.record = Some((reply.record, reply.server));
-        session.write_response_header(Box::new(head), !has_body).await?;
+        session.write_response_header(Box::new(head.into()), !has_body).await?;
         if has_body {
             session.write_response_body(Some(reply.body), true).await?;
         }
@@ -43,11 +53,9 @@ impl Gateway {
     /// Answers a request that is no message with a status alone, and ends its
     /// connection.
     pub(super) async fn refuse(&self, session: &mut Session, status: u16) -> Result<()> {
-        let mut head = ResponseHeader::build_no_case(status, Some(4))?;
-        head.insert_header(header::CONTENT_LENGTH, 0)?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+        let head = whole(status, 0)?;
         session.set_keepalive(None);
-        session.write_response_header(Box::new(head), true).await
+        session.write_response_header(Box::new(head.into()), true).await
     }
 
     /// Opens an event stream.
@@ -68,12 +76,10 @@ impl Gateway {
         ctx: &mut Context,
         body: Vec<u8>,
     ) -> Result<()> {
-        let mut head = ResponseHeader::build_no_case(200, Some(4))?;
-        head.insert_header(header::CONTENT_TYPE, JSON)?;
-        head.insert_header(header::CONTENT_LENGTH, body.len())?;
-        head.insert_header(header::CACHE_CONTROL, NO_STORE)?;
+        let mut head = whole(200, body.len())?;
+        head.headers.insert(header::CONTENT_TYPE, JSON);
         ctx.sent = body.len();
-        session.write_response_header(Box::new(head), false).await?;
+        session.write_response_header(Box::new(head.into()), false).await?;
         session.write_response_body(Some(body.into()), true).await
     }
 }

@@ -1,5 +1,6 @@
 //! One POST body -> one JSON-RPC message, borrowed from the body.
 
+use super::raw::Text;
 use crate::fault::{Class, Fault};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -49,11 +50,11 @@ pub struct Rejected {
 #[serde(bound(deserialize = "P: Deserialize<'de>"))]
 struct Wire<'a, P> {
     #[serde(borrow, default)]
-    jsonrpc: Option<Cow<'a, str>>,
+    jsonrpc: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
+    method: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     params: Option<P>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -131,10 +132,10 @@ fn checked<'a, W, P>(
         None => None,
     };
     let refuse = |message: &str| reject(id, Class::InvalidRequest, message);
-    if wire.jsonrpc.as_deref() != Some("2.0") {
+    if wire.jsonrpc.is_none_or(|text| text.0 != "2.0") {
         return Err(refuse("`jsonrpc` must be the string \"2.0\""));
     }
-    let Some(method) = wire.method else {
+    let Some(Text(method)) = wire.method else {
         if wire.result.is_some() != wire.error.is_some() {
             return Ok(Message::Response);
         }

@@ -50,11 +50,14 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Text that is borrowed when it has no escapes. A `Cow` within an `Option` or
+/// as a key never is.
+#[derive(Debug, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
 /// A string literal, borrowed when it has no escapes.
 pub fn string(text: &str) -> serde_json::Result<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Borrowed<'_>>(text).map(|b| b.0)
+    serde_json::from_str::<Text<'_>>(text).map(|b| b.0)
 }
 
 /// The members of an object literal.
@@ -66,10 +69,8 @@ pub fn entries(text: &str) -> serde_json::Result<Entries<'_>> {
             f.write_str("an object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            #[derive(Deserialize)]
-            struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
             let mut out = Vec::with_capacity(4);
-            while let Some((Key(k), v)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            while let Some((Text(k), v)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
                 out.push((k, v));
             }
             Ok(out)

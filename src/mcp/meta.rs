@@ -2,6 +2,7 @@
 
 use super::version::{Era, MODERN, Revision, SUPPORTED};
 use crate::fault::{Class, Fault, Result};
+use crate::jsonrpc::raw::Text;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -53,11 +54,11 @@ pub struct Meta<'a> {
 #[derive(Deserialize, Default)]
 struct Wire<'a> {
     #[serde(borrow, default, rename = "io.modelcontextprotocol/protocolVersion")]
-    protocol_version: Option<Cow<'a, str>>,
+    protocol_version: Option<Text<'a>>,
     #[serde(borrow, default, rename = "io.modelcontextprotocol/clientCapabilities")]
     client_capabilities: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "io.modelcontextprotocol/logLevel")]
-    log_level: Option<Cow<'a, str>>,
+    log_level: Option<Text<'a>>,
     #[serde(borrow, default, rename = "progressToken")]
     progress_token: Option<&'a RawValue>,
 }
@@ -70,15 +71,15 @@ impl<'a> Meta<'a> {
         }
         let wire: Wire<'a> = serde_json::from_str(raw.get())
             .map_err(|e| Fault::new(Class::InvalidMeta, format!("`_meta` cannot be read: {e}")))?;
-        let log_level = match wire.log_level.as_deref() {
+        let log_level = match &wire.log_level {
             None => None,
-            Some(text) => Some(Level::parse(text).ok_or_else(|| {
+            Some(Text(text)) => Some(Level::parse(text).ok_or_else(|| {
                 let message = "`_meta` has a logLevel that is none of debug, info, notice, warning, error, critical, alert, emergency";
                 Fault::new(Class::InvalidParams, message)
             })?),
         };
         Ok(Meta {
-            protocol_version: wire.protocol_version,
+            protocol_version: wire.protocol_version.map(|text| text.0),
             has_client_capabilities: wire
                 .client_capabilities
                 .is_some_and(|c| c.get().starts_with('{')),

@@ -45,8 +45,7 @@ impl OriginPolicy {
         host: Option<&str>,
         mut origins: impl Iterator<Item = &'h [u8]>,
     ) -> Result<()> {
-        let host = host.map(str::to_ascii_lowercase);
-        match &host {
+        match host {
             Some(host) if self.hosts.is_empty() || self.serves(host) => {}
             _ => {
                 return Err(Fault::new(
@@ -58,9 +57,7 @@ impl OriginPolicy {
         let Some(origin) = origins.next() else { return Ok(()) };
         let second = origins.next();
         let origin = std::str::from_utf8(origin).unwrap_or_default().to_ascii_lowercase();
-        if second.is_none()
-            && (self.same_origin(&origin, host.as_deref()) || self.origins.contains(&origin))
-        {
+        if second.is_none() && (self.same_origin(&origin, host) || self.origins.contains(&origin)) {
             return Ok(());
         }
         Err(Fault::new(
@@ -71,14 +68,15 @@ impl OriginPolicy {
 
     fn serves(&self, host: &str) -> bool {
         let name = without_port(host);
-        self.hosts.iter().any(|h| h == name)
+        self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
 
     /// A page of the very host that was asked, which `serves` let in. Without a
     /// list of hosts that proves nothing: a rebound name is equal too.
     fn same_origin(&self, origin: &str, host: Option<&str>) -> bool {
         let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        !self.hosts.is_empty() && authority.is_some() && authority == host
+        let same = authority.zip(host).is_some_and(|(a, h)| a.eq_ignore_ascii_case(h));
+        !self.hosts.is_empty() && same
     }
 }
 
