@@ -334,3 +334,15 @@ fn more_bytes_than_announced_are_no_part_of_any_answer() {
         assert_ne!(upstream.last().connection, broken, "{way}: a connection with leftovers");
     }
 }
+
+#[test]
+fn connections_are_used_again_also_after_a_reload() {
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let binary = rig(&upstream);
+    let mut client = Client::of(&binary);
+    for round in 0..3 {
+        assert_eq!(call(&mut client, &upstream, &api::get("whole"), "x").0, "ok");
+        assert_eq!((upstream.last().connection, upstream.last().nth), (0, round));
+        binary.reload();
+    }
+}

@@ -12,26 +12,28 @@ use crate::observe::metrics;
 use crate::tool::request::{is_idempotent, is_safe};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::prelude::{Error, HttpPeer};
+use pingora::prelude::Error;
 use pingora::{ErrorType, Result as PingoraResult};
 use pingora_core::connectors::http::Connector;
 use pingora_core::connectors::{ConnectorOptions, http::v1};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::client::HttpSession as ClientSession;
+use pingora_core::protocols::http::v1::client::HttpSession as Http1;
 use pingora_timeout::fast_timeout::fast_timeout;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Instant as Clock;
 use tokio::time::{Instant, timeout_at};
 
 /// Informational answers (1xx) before the real one.
 const INFORMATIONAL_MAX: usize = 10;
 
-/// Connections to all upstreams, pooled.
+/// Opens connections to all upstreams; those of HTTP/1 are kept by their peer.
 pub struct Upstream {
     any: Connector,
-    /// Upstreams that speak HTTP/1 only: a smaller future on the hot path.
+    /// Upstreams that speak HTTP/1 only.
     http1: v1::Connector,
 }
 
@@ -39,9 +41,6 @@ pub struct Upstream {
 pub struct Opened<'p> {
     session: ClientSession,
     peer: &'p Peer,
-    /// In place of the peer's pool, after a retry.
-    unpooled: Option<Box<HttpPeer>>,
-    http1_only: bool,
 }
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -98,9 +97,7 @@ impl Upstream {
                 let message = "The API's address cannot be found at the moment; try again later";
                 return Err(Fault::new(Class::UpstreamRefused, message));
             };
-            let unpooled = stale.then(|| peer.unpooled());
-            let target = unpooled.as_deref().unwrap_or(&peer.peer);
-            let (mut session, reused) = match self.connect(peers.http1_only, target).await {
+            let (mut session, reused) = match self.connect(peers, peer, stale).await {
                 Ok(connected) => connected,
                 Err(_) if !retried => {
                     retried = true;
@@ -109,10 +106,7 @@ impl Upstream {
                 Err(e) => return Err(unreachable(&e)),
             };
             match send(&mut session, peer, call).await {
-                Ok(()) => {
-                    let http1_only = peers.http1_only;
-                    return Ok(Opened { session, peer, unpooled, http1_only });
-                }
+                Ok(()) => return Ok(Opened { session, peer }),
                 Err(mut e) => {
                     e.retry.decide_reuse(reused);
                     if e.retry() && !retried && is_idempotent(&call.request.method) {
@@ -125,20 +119,27 @@ impl Upstream {
         }
     }
 
+    /// A connection, and whether it was used before; a new one where another
+    /// turned out `stale`, since the rest may be as dead.
     async fn connect(
         &self,
-        http1_only: bool,
-        peer: &HttpPeer,
+        peers: &Peers,
+        peer: &Peer,
+        stale: bool,
     ) -> PingoraResult<(ClientSession, bool)> {
-        if http1_only {
-            if let Some(session) = self.http1.reused_http_session(peer).await {
-                return Ok((ClientSession::H1(session), true));
-            }
-            // Boxed: connecting is rare and its future is large.
-            let (session, reused) = Box::pin(self.http1.get_http_session(peer)).await?;
+        if !stale && let Some(stream) = peer.idle.take(Clock::now()) {
+            let session = Http1::new_with_options(stream, &peer.peer);
+            return Ok((ClientSession::H1(session), true));
+        }
+        // Boxed: connecting is rare and its future is large.
+        if peers.http1_only {
+            let (session, reused) = Box::pin(self.http1.get_http_session(&peer.peer)).await?;
             return Ok((ClientSession::H1(session), reused));
         }
-        Box::pin(self.any.get_http_session(peer)).await
+        match stale {
+            true => Box::pin(self.any.get_http_session(&*peer.unpooled())).await,
+            false => Box::pin(self.any.get_http_session(&peer.peer)).await,
+        }
     }
 
     async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {
@@ -148,14 +149,17 @@ impl Upstream {
         let head = head_of(&opened.session)?;
         let rendered =
             call.answer(&ResponseHead { status: head.status, headers: &head.headers }, &body);
-        let peer = opened.unpooled.as_deref().unwrap_or(&opened.peer.peer);
-        let idle = peer.options.idle_timeout;
+        let peer = opened.peer;
         match opened.session {
-            ClientSession::H1(session) if opened.http1_only => {
-                self.http1.release_http_session(session, peer, idle).await;
+            ClientSession::H1(mut session) => {
+                session.respect_keepalive();
+                if let Some(stream) = session.reuse().await {
+                    peer.idle.give(stream, Clock::now());
+                }
             }
             session => {
-                Box::pin(self.any.release_http_session(session, peer, idle)).await;
+                let idle = peer.peer.options.idle_timeout;
+                Box::pin(self.any.release_http_session(session, &peer.peer, idle)).await;
             }
         }
         Ok(rendered)
@@ -171,23 +175,25 @@ fn head_of(session: &ClientSession) -> Result<&ResponseHeader> {
 /// The request header of a call for a peer, for HTTP/1.
 pub fn request_header(call: &Call, peer: &Peer) -> PingoraResult<RequestHeader> {
     let request = &call.request;
-    let mut header = RequestHeader::build_no_case(
-        request.method.clone(),
-        request.target.as_bytes(),
-        Some(request.headers.len() + 3),
-    )?;
-    header.insert_header(HOST, peer.authority.clone())?;
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 3);
+    headers.insert(HOST, peer.authority.clone());
     for (name, value) in &request.headers {
-        header.append_header(name.clone(), value.clone())?;
+        headers.append(name.clone(), value.clone());
     }
-    header.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     match &request.body {
-        Some(body) => header.insert_header(CONTENT_LENGTH, body.len())?,
+        Some(body) => drop(headers.insert(CONTENT_LENGTH, body.len().into())),
         // Methods that mostly have a body must say that there is none.
-        None if !is_safe(&request.method) => header.insert_header(CONTENT_LENGTH, 0)?,
+        None if !is_safe(&request.method) => drop(headers.insert(CONTENT_LENGTH, 0.into())),
         None => {}
     }
-    Ok(header)
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = request.method.clone();
+    parts.uri = http::Uri::try_from(&*request.target)
+        .map_err(|e| Error::because(ErrorType::InvalidHTTPHeader, "the request target", e))?;
+    // Pingora's own setters look every name up again.
+    parts.headers = headers;
+    Ok(parts.into())
 }
 
 /// What HTTP/2 wants instead: an absolute URI and no `Host`.

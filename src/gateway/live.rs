@@ -6,6 +6,7 @@ use crate::observe::metrics;
 use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// A snapshot with the peers of its upstreams, index for index.
@@ -13,6 +14,19 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     pub peers: Vec<Peers>,
     pub limits: Limits,
+}
+
+impl Loaded {
+    /// Takes over the idle connections of the state before.
+    pub fn inherit(&mut self, before: &Loaded) {
+        self.peers.iter_mut().for_each(|peers| peers.inherit(&before.peers));
+    }
+
+    /// Closes idle connections that are of no more use.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.peers.iter().flat_map(Peers::iter).for_each(|peer| peer.idle.sweep(now));
+    }
 }
 
 /// What is in use now. Readers take no lock; a swap wakes open streams.

@@ -8,6 +8,7 @@ mod cork;
 mod edge;
 mod failure;
 mod header;
+mod idle;
 mod live;
 mod peers;
 mod permit;

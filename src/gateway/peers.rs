@@ -1,21 +1,18 @@
 //! Upstreams -> Pingora peers, built when a snapshot is loaded.
 
+use super::idle::{IDLE_MAX, Idle};
 use crate::config::{Http2, Upstream as Settings};
 use crate::problem::{Place, Problem};
 use crate::snapshot::{Endpoint, Upstream};
 use http::HeaderValue;
 use pingora::prelude::HttpPeer;
 use pingora_core::protocols::tls::CaType;
-use pingora_core::upstreams::peer::HttpUpstreamRequestPolicy;
+use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, Peer as _};
 use pingora_core::utils::tls::{WrappedX509, parse_x509};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Idle time of a pooled connection. Shorter than what servers commonly allow,
-/// so that they rarely close one as it is used.
-const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// Keys of unpooled connections, taken in turn: Pingora keeps a connection for
 /// the moment until it closes it, and the keys it has seen for ever.
@@ -38,6 +35,8 @@ pub struct Peer {
     /// The value of `Host`.
     pub authority: HeaderValue,
     pub tls: bool,
+    /// Connections of HTTP/1 for calls that are read whole.
+    pub idle: Arc<Idle>,
 }
 
 impl Peers {
@@ -57,6 +56,20 @@ impl Peers {
 
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.list.iter()
+    }
+
+    /// Takes over the connections of the same addresses.
+    pub fn inherit(&mut self, before: &[Peers]) {
+        for peer in &mut self.list {
+            let same = |other: &&Peer| other.peer.reuse_hash() == peer.peer.reuse_hash();
+            if let Some(other) = before.iter().flat_map(Peers::iter).find(same) {
+                peer.idle = other.idle.clone();
+            }
+        }
     }
 
     pub fn at(&self, index: usize) -> Option<&Peer> {
@@ -133,7 +146,7 @@ fn peer(
     options.total_connection_timeout = Some(settings.connect_timeout * 3);
     options.read_timeout = Some(settings.timeout);
     options.write_timeout = Some(settings.timeout);
-    options.idle_timeout = Some(POOL_IDLE);
+    options.idle_timeout = Some(IDLE_MAX);
     options.verify_cert = settings.tls.verify;
     options.verify_hostname = settings.tls.verify;
     options.max_h2_streams = H2_STREAMS_MAX;
@@ -150,7 +163,7 @@ fn peer(
         peer.options.ca = Some(ca);
     }
     let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
-    Some(Peer { peer, authority, tls: endpoint.tls })
+    Some(Peer { peer, authority, tls: endpoint.tls, idle: Arc::default() })
 }
 
 fn group(text: &str) -> u64 {

@@ -286,9 +286,10 @@ impl Ready {
             }
         }
         match (loaded, config) {
-            (Some(loaded), Some(config)) if !built.problems.iter().any(Problem::is_error) => {
+            (Some(mut loaded), Some(config)) if !built.problems.iter().any(Problem::is_error) => {
                 // First, so that whoever sees the new state sees it told.
                 metrics().config_last_reload_ok.set(1);
+                loaded.inherit(&self.live.load());
                 self.live.swap(loaded);
                 tracing::info!(generation, "configuration reloaded");
                 if matches!(self.origin, Origin::File(_)) && fixed(&config) != self.fixed {
@@ -326,7 +327,10 @@ impl BackgroundService for Reloader {
             }
             asked = tokio::select! {
                 _ = hangup.recv() => true,
-                _ = tick.tick() => false,
+                _ = tick.tick() => {
+                    self.ready.live.load().sweep();
+                    false
+                }
                 _ = stop.changed() => return,
             };
         }
