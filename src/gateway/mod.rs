@@ -36,6 +36,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora_core::ErrorSource;
+use pingora_core::modules::http::HttpModules;
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::any::Any;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Context {
         Context::default()
     }
+
+    /// None: answers are not compressed.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     fn on_connection_reuse(
         &self,

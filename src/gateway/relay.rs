@@ -9,9 +9,7 @@ use crate::fault::{Class, Fault};
 use crate::observe::{Outcome, metrics};
 use crate::snapshot::Server;
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
@@ -199,19 +197,17 @@ pub async fn open(
         (_, true) => Some(relay.call.answer(&head, b"")),
         _ => None,
     };
-    let mut ours = ResponseHeader::build_no_case(200, Some(4))?;
-    ours.insert_header(CONTENT_TYPE, "application/json")?;
-    ours.insert_header(CACHE_CONTROL, "no-store")?;
+    let mut ours = super::reply::json();
     if let Some(rendered) = whole {
         relay.done = true;
         relay.outcome = rendered.outcome;
         ctx.sent = rendered.body.len();
-        ours.insert_header(CONTENT_LENGTH, rendered.body.len())?;
+        ours.headers.insert(CONTENT_LENGTH, rendered.body.len().into());
         if !empty {
             // The proxy path gives the connection up after an error.
             session.set_keepalive(None);
         }
-        session.write_response_header(Box::new(ours), false).await?;
+        session.write_response_header(Box::new(ours.into()), false).await?;
         session.write_response_body(Some(rendered.body.into()), true).await?;
         return match empty {
             true => Ok(()),
@@ -222,9 +218,9 @@ pub async fn open(
     relay.decoder = decoder.unwrap_or_default();
     relay.writer = Some(relay.call.writer(&head));
     if session.req_header().version == Version::HTTP_11 {
-        ours.insert_header(TRANSFER_ENCODING, "chunked")?;
+        ours.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    *response = ours;
+    *response = ours.into();
     Ok(())
 }
 

@@ -11,16 +11,27 @@ use pingora_proxy::Session;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The header of an answer whose length is known. Pingora's own setters look
-/// every name up again.
-fn whole(status: u16, bytes: usize) -> Result<http::response::Parts> {
+/// The header of an answer. Pingora's own setters look every name up again.
+fn head() -> http::response::Parts {
     let (mut head, ()) = http::Response::new(()).into_parts();
-    head.status = StatusCode::from_u16(status)
-        .map_err(|e| Error::because(ErrorType::InternalError, "the status of an answer", e))?;
     // Pingora adds two.
     head.headers.reserve(6);
-    head.headers.insert(header::CONTENT_LENGTH, bytes.into());
     head.headers.insert(header::CACHE_CONTROL, NO_STORE);
+    head
+}
+
+/// The header of a message, all but how it is framed.
+pub fn json() -> http::response::Parts {
+    let mut head = head();
+    head.headers.insert(header::CONTENT_TYPE, JSON);
+    head
+}
+
+fn whole(status: u16, bytes: usize) -> Result<http::response::Parts> {
+    let mut head = head();
+    head.status = StatusCode::from_u16(status)
+        .map_err(|e| Error::because(ErrorType::InternalError, "the status of an answer", e))?;
+    head.headers.insert(header::CONTENT_LENGTH, bytes.into());
     Ok(head)
 }
 
@@ -76,8 +87,8 @@ impl Gateway {
         ctx: &mut Context,
         body: Vec<u8>,
     ) -> Result<()> {
-        let mut head = whole(200, body.len())?;
-        head.headers.insert(header::CONTENT_TYPE, JSON);
+        let mut head = json();
+        head.headers.insert(header::CONTENT_LENGTH, body.len().into());
         ctx.sent = body.len();
         session.write_response_header(Box::new(head.into()), false).await?;
         session.write_response_body(Some(body.into()), true).await
