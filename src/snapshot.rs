@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub struct Snapshot {
     /// Counts the snapshots of this process, from one.
@@ -36,6 +36,8 @@ pub struct Server {
     pub tools: Vec<Arc<Tool>>,
     by_name: HashMap<Box<str>, usize>,
     page_size: usize,
+    /// What most clients ask for, by era; rendered for the first of them.
+    first_pages: [OnceLock<Bytes>; 2],
     /// Differs when what tools/list says differs.
     pub fingerprint: u64,
     /// Whether any tool's answer is streamed.
@@ -144,6 +146,7 @@ impl Builder<'_> {
             tools,
             by_name,
             page_size: config.page_size,
+            first_pages: Default::default(),
             fingerprint,
             session_key: self.from.session_key.clone(),
             figures: ServerFigures::new(&config.name),
@@ -309,20 +312,30 @@ impl Server {
         self.by_name.get(name).map(|i| &self.tools[*i])
     }
 
-    /// Appends the result of tools/list for a cursor; `None` for a cursor that
-    /// is not of this list.
-    pub fn write_tools(&self, cursor: Option<&str>, modern: bool, out: &mut Vec<u8>) -> Option<()> {
-        let start = match cursor {
-            None => 0,
-            Some(cursor) => self.parse_cursor(cursor)?,
-        };
+    /// The result of tools/list for a cursor; `None` for a cursor that is not of
+    /// this list.
+    pub fn list(&self, cursor: Option<&str>, modern: bool) -> Option<Bytes> {
+        Some(match cursor {
+            None => {
+                let page = &self.first_pages[usize::from(modern)];
+                page.get_or_init(|| self.page(0, modern)).clone()
+            }
+            Some(cursor) => self.page(self.parse_cursor(cursor)?, modern),
+        })
+    }
+
+    fn page(&self, start: usize, modern: bool) -> Bytes {
         let end = (start + self.page_size).min(self.tools.len());
+        let page = &self.tools[start..end];
+        let bytes: usize = page.iter().map(|tool| tool.definition_len(modern) + 1).sum();
+        // What stands around them is short.
+        let mut out = Vec::with_capacity(bytes + 256);
         out.extend_from_slice(b"{\"tools\":[");
-        for (i, tool) in self.tools[start..end].iter().enumerate() {
+        for (i, tool) in page.iter().enumerate() {
             if i > 0 {
                 out.push(b',');
             }
-            tool.write_definition(modern, out);
+            tool.write_definition(modern, &mut out);
         }
         out.push(b']');
         if end < self.tools.len() {
@@ -334,7 +347,7 @@ impl Server {
             true => out.extend_from_slice(&self.results.cacheable_tail),
             false => out.push(b'}'),
         }
-        Some(())
+        out.into()
     }
 
     /// A position in this very list: a reload that changes the list makes old

@@ -218,20 +218,10 @@ impl Asked<'_> {
 
     fn list_tools(&self) -> Result<Next> {
         let cursor = self.params.cursor.map(|raw| self.text(Some(raw), "cursor")).transpose()?;
-        let modern = self.era.is_modern();
-        let mut body = Vec::with_capacity(4096);
-        super::reply::open_result(self.id, &mut body);
-        match self.server.write_tools(cursor.as_deref(), modern, &mut body) {
-            Some(()) => body.push(b'}'),
-            None => return Err(bad_cursor()),
+        match self.server.list(cursor.as_deref(), self.era.is_modern()) {
+            Some(page) => Ok(self.result(&page)),
+            None => Err(bad_cursor()),
         }
-        Ok(Next::Reply(Reply {
-            status: 200,
-            body: body.into(),
-            headers: Default::default(),
-            server: None,
-            record: Record::new(self.method, modern),
-        }))
     }
 
     fn empty_list(&self, result: &[u8]) -> Result<Next> {

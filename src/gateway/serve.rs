@@ -54,8 +54,8 @@ pub struct Ready {
 /// Read buffer of a connection. The default of 64 KiB is touched whole and
 /// costs that much for every idle connection.
 const READ_BUFFER: usize = 4 << 10;
-/// Write buffer: header and a usual answer leave in one system call.
-const WRITE_BUFFER: usize = 16 << 10;
+/// None to write: `Cork` has one for HTTP/1, and HTTP/2 its own.
+const WRITE_BUFFER: usize = 0;
 
 /// Pooled upstream connections of one worker.
 const POOL_SIZE: usize = 4096;

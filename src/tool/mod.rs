@@ -82,16 +82,24 @@ pub struct Definition {
 }
 
 impl Tool {
-    /// Appends the definition as JSON, for a client of an era.
-    pub fn write_definition(&self, modern: bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.definition.head);
+    /// The definition as JSON, for a client of an era, in parts that follow each
+    /// other.
+    fn definition_parts(&self, modern: bool) -> [&[u8]; 5] {
         let input = self.arguments.short.as_ref().unwrap_or(self.arguments.schema.schema());
-        out.extend_from_slice(input);
-        if let Some(output) = self.output.as_ref().and_then(|o| o.published(modern)) {
-            out.extend_from_slice(b",\"outputSchema\":");
-            out.extend_from_slice(output);
-        }
-        out.extend_from_slice(&self.definition.tail);
+        let output = self.output.as_ref().and_then(|o| o.published(modern));
+        let key: &[u8] = if output.is_some() { b",\"outputSchema\":" } else { b"" };
+        let output = output.map_or(&b""[..], |o| o);
+        [&self.definition.head, input, key, output, &self.definition.tail]
+    }
+
+    /// Bytes of the definition, for a client of an era.
+    pub fn definition_len(&self, modern: bool) -> usize {
+        self.definition_parts(modern).iter().map(|part| part.len()).sum()
+    }
+
+    /// Appends the definition.
+    pub fn write_definition(&self, modern: bool, out: &mut Vec<u8>) {
+        self.definition_parts(modern).iter().for_each(|part| out.extend_from_slice(part));
     }
 
     /// Whether an output schema goes out on the wire of an era.
