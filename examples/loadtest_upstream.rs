@@ -2,21 +2,28 @@
 //!
 //! It has to cost little beside what is measured in front of it, so it knows only what a proxy
 //! sends: keep-alive, pipelining, bodies with a Content-Length. A request it cannot read closes the
-//! connection. Not for an open port.
+//! connection. Not for an open port. With a file named as the second argument it speaks TLS, with a
+//! certificate made at the start that the file then holds.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET /items/{id}`, also `/structured` and `/stream` under it | 200, a JSON object of 1 KiB |
+//! | the same under `/tool{n}` | the same |
 //! | `GET /items/0/structured` | 200, an item that breaks its schema: the id is a string |
 //! | `POST /items` | 201, the body it was sent |
 //! | `GET /sized?bytes=N` | 200, a JSON object of N bytes |
 //! | `GET /tools-page` | 200, a fixed JSON body |
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use memchr::memmem;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 const ITEM_BYTES: usize = 1024;
 /// As much as a request may have: the load test sends about 1 KiB.
@@ -57,21 +64,43 @@ const TOOLS_PAGE: &str = concat!(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let Some(address) = std::env::args().nth(1) else {
-        eprintln!("usage: loadtest_upstream ADDRESS");
+    let mut words = std::env::args().skip(1);
+    let Some(address) = words.next() else {
+        eprintln!("usage: loadtest_upstream ADDRESS [CERTIFICATE_FILE]");
         std::process::exit(2);
     };
     let listener = TcpListener::bind(&address).await?;
-    println!("listening on {}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let acceptor = words.next().map(|file| tls(address, &file)).transpose()?;
+    println!("listening on {address}");
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let acceptor = acceptor.clone();
         // A client that leaves in mid-request is no news here.
-        tokio::spawn(async move { serve(stream).await.ok() });
+        tokio::spawn(async move {
+            match acceptor {
+                Some(acceptor) => serve(acceptor.accept(stream).await?).await,
+                None => serve(stream).await,
+            }
+        });
     }
 }
 
-async fn serve(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+/// A certificate of its own for `address`, written to `file`.
+fn tls(address: SocketAddr, file: &str) -> io::Result<TlsAcceptor> {
+    let made = rcgen::generate_simple_self_signed([address.ip().to_string()]);
+    let made = made.map_err(io::Error::other)?;
+    std::fs::write(file, made.cert.pem())?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.map_err(io::Error::other)?)
+        .map_err(io::Error::other)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut received = Vec::with_capacity(16 << 10);
     let mut answers = Vec::with_capacity(16 << 10);
     while stream.read_buf(&mut received).await? > 0 {
@@ -92,10 +121,10 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn flush(stream: &mut TcpStream, answers: &mut Vec<u8>) -> io::Result<()> {
+async fn flush(stream: &mut (impl AsyncWrite + Unpin), answers: &mut Vec<u8>) -> io::Result<()> {
     stream.write_all(answers).await?;
     answers.clear();
-    Ok(())
+    stream.flush().await
 }
 
 struct Request<'a> {
@@ -154,8 +183,13 @@ fn answer(request: &Request, out: &mut Vec<u8>) {
     }
 }
 
-/// The id in `/items/{id}`, `/items/{id}/structured` and `/items/{id}/stream`.
+/// The id in `/items/{id}`, `/items/{id}/structured` and `/items/{id}/stream`, also under `/tool{n}`.
 fn item_id(path: &str) -> Option<&str> {
+    // One path for each of many tools.
+    let path = match path.strip_prefix("/tool") {
+        Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => path,
+    };
     let rest = path.strip_prefix("/items/")?;
     let (id, view) = rest.split_once('/').unwrap_or((rest, ""));
     let is_number = (1..=18).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
@@ -196,7 +230,7 @@ fn sized(request: &Request) -> Option<usize> {
     Some(bytes.clamp(SIZED_BYTES_MIN, SIZED_BYTES_MAX))
 }
 
-async fn send_sized(stream: &mut TcpStream, bytes: usize) -> io::Result<()> {
+async fn send_sized(stream: &mut (impl AsyncWrite + Unpin), bytes: usize) -> io::Result<()> {
     stream.write_all(head("200 OK", bytes).as_bytes()).await?;
     stream.write_all(SIZED_START).await?;
     let mut left = bytes - SIZED_BYTES_MIN;

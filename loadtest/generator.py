@@ -1,6 +1,7 @@
 """The load generators: both send one request over and over and give back the same figures."""
 
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Wrk:
     def drive(self, authority, request, connections, seconds, directory, cpu):
         file = directory / "request.http"
         file.write_bytes(as_text(request))
+
         output = run(cpu, [
             "wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s",
             "--script", str(HERE / "request.lua"), f"http://{authority}", "--", str(file)])
@@ -79,6 +81,46 @@ class Oha:
             requests=requests, seconds=report["summary"]["total"], p50_us=micros["p50"],
             p99_us=micros["p99"], broken=broken,
             refused=sum(count for code, count in statuses.items() if code >= 400))
+
+
+class H2load:
+    """For HTTP/2, which wrk does not speak. Tells no percentiles."""
+    name = "h2load"
+
+    @staticmethod
+    def exists():
+        return shutil.which("h2load") is not None
+
+    def drive(self, authority, request, connections, seconds, directory, cpu):
+        file = directory / "request.body"
+        file.write_bytes(request.body)
+        headers = [word for name, value in request.headers.items()
+                   for word in ("-H", f"{name}: {value}")]
+        body = ["-d", str(file)] if request.body else []
+        output = run(cpu, [
+            "h2load", "-t", "1", "-c", str(connections), "-m", "1", "-D", str(seconds), *headers,
+            *body, f"http://{authority}{request.path}"])
+        done = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", output)
+        refused = re.search(r"(\d+) 4xx, (\d+) 5xx", output)
+        if not done or not refused:
+            raise Failed(f"h2load gave no figures: {output.strip()}")
+        return Load(
+            requests=int(done[1]), seconds=seconds, p50_us=0, p99_us=0,
+            refused=int(refused[1]) + int(refused[2]), broken=int(done[3]))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """examples/loadtest_pace.rs: so many requests a second, over connections of its own."""
+    program: Path
+    rate: int
+    name = "loadtest_pace"
+
+    def drive(self, authority, request, connections, seconds, directory, cpu):
+        file = directory / "request.http"
+        file.write_bytes(as_text(request))
+        command = [str(self.program), authority, str(file), str(self.rate), str(seconds)]
+        return Load(**json.loads(last_json_line(run(cpu, command))))
 
 
 def find():

@@ -8,6 +8,10 @@ BUSY_MIN = 0.9
 
 PASS_THROUGHS = {
     "get": {"plain": "plain-pingora", "nginx": "nginx"},
+    "list": {"nginx": "nginx-list"},
+    "h2": {"plain": "plain-pingora-h2"},
+    "tls": {"plain": "plain-pingora-tls"},
+    "low": {"plain": "plain-pingora-low"},
     "post": {"plain": "plain-pingora-post", "nginx": "nginx-post"},
     "1mb": {"plain": "plain-pingora-1mb"},
     "16mb": {"plain": "plain-pingora-16mb"},
@@ -60,7 +64,7 @@ def table(rounds, works):
         compared = [f"{value:.2f}" if value else "-" for value in ratios(rounds, work).values()]
         lines.append(
             f"{work.name:20}{rps['median']:9.0f}{span(rps, 0):>18}"
-            f"{figures['p50_us']['median']:8.0f}{figures['p99_us']['median']:8.0f}"
+            f"{micros(figures['p50_us'])}{micros(figures['p99_us'])}"
             f"{cpu['median']:12.1f}{span(cpu, 1):>14}{figures['busy']['median']:6.0%}"
             f"{compared[0]:>11}{compared[1]:>7}{compared[2]:>9}{compared[3]:>7}")
     return "\n".join(lines)
@@ -69,7 +73,8 @@ def table(rounds, works):
 def idleness(rounds):
     """A warning when what was measured was not kept busy; None when it was."""
     # With nothing in front of it the upstream is faster than the generator: never kept busy.
-    shares = [one.busy for name, work in rounds.items() if name != "direct" for one in work]
+    shares = [one.busy for name, work in rounds.items()
+              if name != "direct" and not name.endswith("-low") for one in work]
     idle = [share for share in shares if share < BUSY_MIN]
     if not idle:
         return None
@@ -110,6 +115,11 @@ def svg(rounds, works, facts):
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def micros(figure):
+    """h2load tells none."""
+    return f"{figure['median']:8.0f}" if figure["median"] else f"{'-':>8}"
 
 
 def span(figure, digits):

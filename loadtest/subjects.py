@@ -1,6 +1,8 @@
 """The processes of a run: started on free ports, pinned, asked for their CPU time, stopped."""
 
+import copy
 import http.client
+import json
 import os
 import re
 import shutil
@@ -10,9 +12,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import workload
+
 HERE = Path(__file__).resolve().parent
-READY_SECONDS_MAX = 20
+READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 2
+TOOLS = (10, 50, 1000, 100000)
+# Instead of a page that tells whether a process is ready.
+NO_PAGE = ()
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,6 +54,12 @@ class Subject:
                                  f"GET http://{authority}{path}\n{self.last_words()}")
             time.sleep(0.05)
         self.pids += children_of(self.process.pid)
+
+    def also_at(self, authority):
+        """The same process where it listens as well."""
+        other = copy.copy(self)
+        other.authority = authority
+        return other
 
     def cpu_seconds(self):
         return sum(cpu_ticks(pid) for pid in self.pids) / TICKS_PER_SECOND
@@ -91,26 +104,45 @@ class Subjects:
 
     def start(self, names):
         """Starts the upstream and those of `names`; the upstream shares the CPU of the load."""
-        ports = free_ports(self.host, 6)
-        authorities = [f"{bracketed(self.host)}:{port}" for port in ports]
-        upstream, alone, nginx, plain, drawbridge, admin = authorities
+        ports = free_ports(self.host, 12)
+        at = [f"{bracketed(self.host)}:{port}" for port in ports]
+        (upstream, tls, alone, nginx, plain, plain_h2, plain_tls, drawbridge, h2, admin, many,
+         many_admin) = at
+        certificate = self.directory / "upstream.pem"
         self._start("upstream", self.cpus.load, upstream, ["examples/loadtest_upstream", upstream])
-        if "upstream-alone" in names:
-            command = ["examples/loadtest_upstream", alone]
-            self._start("upstream-alone", self.cpus.subject, alone, command)
-        if "plain-pingora" in names:
-            command = ["examples/plain_pingora", plain, upstream, "1"]
-            self._start("plain-pingora", self.cpus.subject, plain, command)
+        self._start("upstream-tls", self.cpus.load, tls,
+                    ["examples/loadtest_upstream", tls, certificate], NO_PAGE)
+        pass_through = "examples/plain_pingora"
+        for name, address, command in [
+                ("upstream-alone", alone, ["examples/loadtest_upstream", alone]),
+                ("plain-pingora", plain, [pass_through, plain, upstream]),
+                ("plain-pingora-h2", plain_h2, [pass_through, plain_h2, upstream, "h2c"]),
+                ("plain-pingora-tls", plain_tls, [pass_through, plain_tls, tls, "tls"])]:
+            if name in names:
+                self._start(name, self.cpus.subject, address, command)
+        if names & {"drawbridge", "drawbridge-h2"}:
+            shutil.copy(HERE / "openapi.yaml", self.directory)
+            places = {"18080": drawbridge, "18082": h2, "19901": admin, "19000": upstream,
+                      "19443": tls}
+            self._serve("drawbridge", drawbridge, admin, self._render("drawbridge.yaml", places))
+            self.running["drawbridge-h2"] = self.running["drawbridge"].also_at(h2)
+        if "drawbridge-many" in names or "nginx" in names:
+            for count in TOOLS:
+                document = self.directory / f"tools-{count}.json"
+                document.write_text(json.dumps(document_of(count)))
+            places = {"18080": many, "19901": many_admin, "19000": upstream}
+            self._serve("drawbridge-many", many, many_admin, self._render("many.yaml", places))
         if "nginx" in names:
+            # Its worker may be another user.
+            self.directory.chmod(0o755)
+            (self.directory / "list.json").write_bytes(workload.page_of_tools(many))
             conf = self._render("nginx.conf", {"18081": nginx, "19000": upstream})
             command = [nginx_binary(), "-p", f"{self.directory}/", "-c", conf]
             self._start("nginx", self.cpus.subject, nginx, command)
-        if "drawbridge" in names:
-            shutil.copy(HERE / "openapi.yaml", self.directory)
-            places = {"18080": drawbridge, "19901": admin, "19000": upstream}
-            conf = self._render("drawbridge.yaml", places)
-            command = ["drawbridge", "serve", "-c", conf]
-            self._start("drawbridge", self.cpus.subject, drawbridge, command, (admin, "/readyz"))
+
+    def _serve(self, name, address, admin, conf):
+        command = ["drawbridge", "serve", "-c", conf]
+        self._start(name, self.cpus.subject, address, command, (admin, "/readyz"))
 
     def _start(self, name, cpu, authority, command, ready=None):
         program = self.binaries / command[0]
@@ -118,7 +150,8 @@ class Subjects:
             raise NotStarted(f"{program} is missing; run without --no-build")
         command = pinned(cpu, [str(program), *map(str, command[1:])])
         self.running[name] = Subject(name, command, authority, self.directory)
-        self.running[name].wait_ready(*(ready or (authority, "/items/7")))
+        if ready is not NO_PAGE:
+            self.running[name].wait_ready(*(ready or (authority, "/items/7")))
 
     def _render(self, name, places):
         """Copies a file of this directory with its addresses replaced."""
@@ -128,6 +161,16 @@ class Subjects:
         rendered = self.directory / name
         rendered.write_text(text)
         return rendered
+
+
+def document_of(count):
+    """An OpenAPI document of so many operations that all get one item."""
+    parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    answer = {"200": {"description": "The item.", "content": {"application/json": {}}}}
+    paths = {f"/tool{n}/items/{{id}}": {"get": {
+        "operationId": f"getItem{n}", "summary": f"Get one item by way {n}.",
+        "parameters": [parameter], "responses": answer}} for n in range(count)}
+    return {"openapi": "3.1.0", "info": {"title": "Many", "version": "1"}, "paths": paths}
 
 
 def nginx_binary():
