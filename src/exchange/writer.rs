@@ -6,8 +6,11 @@ use super::reply::{open_result, tail};
 use super::respond::base64_into;
 use super::words::{ERROR_BODY_BYTES_MAX, ResponseHead, error_text};
 use crate::jsonrpc::escape::{TextChunks, escape_into, string_into};
+use crate::mcp::Era;
 use crate::observe::Outcome;
+use crate::snapshot::Server;
 use crate::tool::answer::Kind;
+use std::sync::Arc;
 
 /// Writes one result while its content arrives. Whether it is an error is
 /// written last, so that what goes wrong on the way can still be told.
@@ -15,7 +18,8 @@ pub struct Writer {
     form: Form,
     /// What stands between the content and `isError`.
     close: &'static [u8],
-    tail: Vec<u8>,
+    server: Arc<Server>,
+    era: Era,
     is_error: bool,
     outcome: Outcome,
     received: usize,
@@ -66,12 +70,11 @@ impl Call {
                 (Form::Base64 { rest: [0; 3], len: 0 }, b"\"}}]")
             }
         };
-        let mut closing = tail(&self.server, self.era).to_vec();
-        closing.push(b'}');
         Writer {
             form,
             close,
-            tail: closing,
+            server: self.server.clone(),
+            era: self.era,
             is_error: !success,
             outcome: if success { Outcome::Ok } else { Outcome::ErrorStatus },
             received: 0,
@@ -165,7 +168,8 @@ impl Writer {
         } else {
             b",\"isError\":false"
         });
-        out.extend_from_slice(&self.tail);
+        out.extend_from_slice(tail(&self.server, self.era));
+        out.push(b'}');
     }
 
     pub fn has_ended(&self) -> bool {

@@ -27,7 +27,8 @@ impl Gateway {
         let peers = &loaded.peers[call.tool.upstream];
         let started = Instant::now();
         let asked = {
-            let mut asked = std::pin::pin!(self.upstream.ask(peers, &call));
+            let mut asked =
+                std::pin::pin!(self.upstream.ask(peers, &call, ctx.progress.as_deref()));
             connector::unless_gone(session.as_downstream_mut(), asked.as_mut()).await
         };
         if asked.is_ok() {

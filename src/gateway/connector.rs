@@ -3,6 +3,7 @@
 //! The way of most calls: the answer is known before the first byte of ours, it
 //! leaves in one write, and whatever goes wrong is a clear result.
 
+use super::edge::Progress;
 use super::failure::{broken, late, too_large, unreachable};
 use super::peers::{Peer, Peers};
 use crate::exchange::decode::Decoder;
@@ -55,12 +56,23 @@ impl Upstream {
 
     /// Sends the request of a call and makes its result of the answer, all within
     /// its tool's time.
-    pub async fn ask(&self, peers: &Peers, call: &Call) -> Result<Rendered> {
-        let asked = fast_timeout(call.tool.timeout, async {
+    pub async fn ask(
+        &self,
+        peers: &Peers,
+        call: &Call,
+        progress: Option<&Progress>,
+    ) -> Result<Rendered> {
+        // Pinned here: moving it would double this future.
+        let mut asked = std::pin::pin!(async {
             let opened = self.open_untimed(peers, call).await?;
             self.read_untimed(opened, call).await
         });
-        asked.await.unwrap_or_else(|_| Err(late(call)))
+        let time = call.tool.timeout;
+        let answer = match progress {
+            Some(progress) => progress.within(time, asked.as_mut()).await,
+            None => fast_timeout(time, asked.as_mut()).await.ok(),
+        };
+        answer.unwrap_or_else(|| Err(late(call)))
     }
 
     /// Sends the request and waits for the answer's header.
@@ -350,7 +362,7 @@ mod tests {
     /// Every request's future is boxed and copied by `async_trait`.
     #[test]
     fn the_hot_future_stays_small() {
-        let ask = size(|| never::<&Upstream>().ask(never(), never()));
+        let ask = size(|| never::<&Upstream>().ask(never(), never(), never()));
         assert!(ask < 4 << 10, "{ask} bytes");
     }
 }

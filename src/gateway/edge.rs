@@ -14,7 +14,7 @@ use pingora_proxy::HttpProxy;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -90,19 +90,31 @@ impl Edge {
         stop: &ShutdownWatch,
         header_timeout: Duration,
     ) -> Option<Stream> {
-        let progress = Arc::new(Progress::default());
-        let mut alarm = Alarm::new(Instant::now() + header_timeout);
+        let progress = Arc::new(Progress::new());
+        let mut header_due = progress.began + header_timeout;
+        let mut alarm = Alarm(Box::pin(sleep_until(header_due)));
         let mut session = ServerSession::new_http1(Box::new(Cork::new(stream)));
         for nth in 1.. {
             let mut request = {
                 session.set_connection_user_context(Some(Box::new(Nth(nth, progress.clone()))));
                 self.proxy.process_new_http(session, stop)
             };
-            let done = std::future::poll_fn(|cx| match request.as_mut().poll(cx) {
-                Poll::Ready(done) => Poll::Ready(done),
-                Poll::Pending if progress.header_is_complete(nth) => Poll::Pending,
-                // Dropping the request closes its connection.
-                Poll::Pending => alarm.poll(cx).map(|()| None),
+            let done = std::future::poll_fn(|cx| {
+                if let Poll::Ready(done) = request.as_mut().poll(cx) {
+                    return Poll::Ready(done);
+                }
+                let begun = progress.header_is_complete(nth);
+                let due = if begun { progress.deadline() } else { Some(header_due) };
+                let Some(due) = due else { return Poll::Pending };
+                ready!(alarm.poll(due, cx));
+                match begun {
+                    true => {
+                        progress.late.store(true, Ordering::Relaxed);
+                        request.as_mut().poll(cx)
+                    }
+                    // Dropping the request closes its connection.
+                    false => Poll::Ready(None),
+                }
             });
             let (stream, settings) = done.await?.consume();
             session = ServerSession::new_http1(stream);
@@ -110,19 +122,65 @@ impl Edge {
                 settings.apply_to_session(&mut session);
             }
             let idle_timeout = self.shared.live.load().limits.idle_timeout;
-            alarm.set(Instant::now() + idle_timeout);
+            header_due = Instant::now() + idle_timeout;
         }
         None
     }
 }
 
-/// The requests of a connection whose header is complete.
-#[derive(Default)]
-struct Progress(AtomicU32);
+/// What is known of the requests of a connection, by them and by [`Edge`].
+pub struct Progress {
+    began: Instant,
+    /// How many have a complete header.
+    headers: AtomicU32,
+    /// Until when the one being served waits: milliseconds from `began`, or zero.
+    due: AtomicU64,
+    /// Whether that time is over.
+    late: AtomicBool,
+}
 
 impl Progress {
+    fn new() -> Self {
+        Progress {
+            began: Instant::now(),
+            headers: AtomicU32::new(0),
+            due: AtomicU64::new(0),
+            late: AtomicBool::new(false),
+        }
+    }
+
     fn header_is_complete(&self, nth: u32) -> bool {
-        self.0.load(Ordering::Relaxed) >= nth
+        self.headers.load(Ordering::Relaxed) >= nth
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let due = self.due.load(Ordering::Relaxed);
+        (due > 0).then(|| self.began + Duration::from_millis(due))
+    }
+
+    /// Does `work` by a deadline, with the one timer of the connection; `None`
+    /// when the time is over. One at a time.
+    pub async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let due = (self.began.elapsed() + time).as_millis();
+        self.late.store(false, Ordering::Relaxed);
+        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
+        // Also where the work is given up.
+        let _over = Over(&self.due);
+        let mut work = std::pin::pin!(work);
+        let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if self.late.load(Ordering::Relaxed) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        done.await
+    }
+}
+
+struct Over<'p>(&'p AtomicU64);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 }
 
@@ -131,39 +189,27 @@ pub struct Nth(u32, Arc<Progress>);
 
 impl Nth {
     /// Tells that the header is complete.
-    pub fn mark(&self) -> u32 {
-        self.1.0.store(self.0, Ordering::Relaxed);
-        self.0
+    pub fn mark(self) -> (u32, Arc<Progress>) {
+        self.1.headers.store(self.0, Ordering::Relaxed);
+        (self.0, self.1)
     }
 }
 
-/// A deadline that moves with every request. Its timer is set anew only where it
-/// rang too early.
-struct Alarm {
-    at: Instant,
-    timer: Pin<Box<Sleep>>,
-}
+/// One timer for deadlines that mostly are not reached: it is set anew where it
+/// rang too early, or where it would ring too late.
+struct Alarm(Pin<Box<Sleep>>);
 
 impl Alarm {
-    fn new(at: Instant) -> Self {
-        Alarm { at, timer: Box::pin(sleep_until(at)) }
-    }
-
-    fn set(&mut self, at: Instant) {
-        // The timer may ring early, never late.
-        if at < self.timer.deadline() {
-            self.timer.as_mut().reset(at);
+    fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if due < self.0.deadline() {
+            self.0.as_mut().reset(due);
         }
-        self.at = at;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.timer.as_mut().poll(cx));
-            if self.timer.deadline() >= self.at {
+            ready!(self.0.as_mut().poll(cx));
+            if self.0.deadline() >= due {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(self.at);
+            self.0.as_mut().reset(due);
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct Context {
     request_id: u64,
     /// Which request of its connection this is, from one.
     nth: u32,
+    /// Of its connection, where that is HTTP/1.
+    progress: Option<Arc<edge::Progress>>,
     sent: usize,
 }
 
@@ -80,7 +82,8 @@ impl ProxyHttp for Gateway {
         carried: Box<dyn Any + Send + Sync>,
     ) {
         if let Ok(nth) = carried.downcast::<edge::Nth>() {
-            ctx.nth = nth.mark();
+            let (nth, progress) = nth.mark();
+            (ctx.nth, ctx.progress) = (nth, Some(progress));
         }
     }
 
@@ -98,8 +101,8 @@ impl ProxyHttp for Gateway {
             false => Some(0),
         };
         session.set_keepalive(keep);
-        // `body::read` has the deadline; this one is for what reads elsewhere.
-        session.set_read_timeout(Some(limits.body_timeout * 2));
+        // `Edge` and `body::read` have the deadlines.
+        session.set_read_timeout(None);
         session.set_write_timeout(Some(limits.write_timeout));
         ctx.loaded = Some(loaded);
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));

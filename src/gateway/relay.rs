@@ -276,7 +276,7 @@ pub fn transform(
         // The result is complete; the rest is not listened to.
         return Error::e_explain(ENDED, "the result is complete before the answer");
     }
-    let mut out = Vec::with_capacity(piece.as_ref().map_or(0, Bytes::len) * 5 / 4 + 64);
+    let mut out = Vec::with_capacity(piece.as_ref().map_or(0, Bytes::len) * 5 / 4 + 512);
     relay.push(piece.as_ref(), end, &mut out);
     ctx.sent += out.len();
     let out = Bytes::from(out);
