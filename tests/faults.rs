@@ -172,6 +172,20 @@ fn a_client_that_does_not_read_is_given_up() {
     }
 }
 
+/// Small answers, whose headers are what the client does not take.
+#[test]
+fn a_client_that_asks_on_and_on_and_does_not_read_is_given_up() {
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let mut rig = Rig::of(&upstream);
+    *rig.limits() = json!({"write_timeout": "300ms"});
+    let binary = rig.start();
+    let ping = Message::legacy("ping", json!({})).bytes(binary.address);
+    let mut connection = Connection::open(binary.address);
+    // Until nobody takes any more of them.
+    while connection.try_send(&ping.repeat(100)) {}
+    binary.wait_metric("drawbridge_open{what=\"connections\"}", 0.0);
+}
+
 #[test]
 fn a_process_that_is_asked_to_end_waits_no_longer_than_its_grace() {
     for way in api::WAYS {

@@ -61,6 +61,34 @@ fn a_streamed_answer_is_passed_on_as_it_comes() {
     assert_eq!(text_of(&message["result"]), words.concat());
 }
 
+/// Requests that are sent at once are answered one after the other, each when
+/// it can be.
+#[test]
+fn an_answer_does_not_wait_for_the_next_request() {
+    let gate = Gate::shut();
+    let kept = gate.clone();
+    let upstream = Upstream::start(move |seen| match seen.case() {
+        "slow" => vec![Step::Gate(kept.clone()), text("slow")],
+        _ => vec![text("fast")],
+    });
+    let binary = Rig::of(&upstream).start();
+    for way in WAYS {
+        let before = upstream.requests().len();
+        let call = |case| Message::call(Era::Modern, &api::get(way), json!({"case": case}));
+        let (fast, slow) = (call("fast").bytes(binary.address), call("slow").bytes(binary.address));
+        let mut client = Client::of(&binary);
+        let connection = client.connection();
+        connection.send(&[fast, slow.clone()].concat());
+        upstream.wait("the second call", |log| log.requests.len() == before + 2);
+        connection.send(&slow);
+        assert!(connection.response().text().contains("fast"), "{way}");
+        for _ in 0..2 {
+            gate.open();
+            assert!(connection.response().text().contains("slow"), "{way}");
+        }
+    }
+}
+
 #[test]
 fn bytes_arrive_whole_in_blocks_of_their_kind() {
     let upstream = Upstream::start(|seen| match seen.case() {

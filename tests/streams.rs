@@ -309,6 +309,21 @@ fn a_broken_file_changes_nothing_and_a_mended_one_is_taken() {
     assert_eq!(binary.metric("drawbridge_config_last_reload_ok"), 1.0);
 }
 
+#[test]
+fn a_stream_goes_on_when_its_client_says_something() {
+    let (_upstream, rig) = of_tools(&["one"]);
+    let binary = rig.start();
+    let mut stream = Events::ask(&binary, &listen("1", json!({"toolsListChanged": true})));
+    assert!(stream.next().is_some(), "an acknowledgement");
+    stream.disturb();
+    for names in [["one", "two"], ["two", "three"]] {
+        binary.dir.write("api.json", paths(&names).to_string());
+        binary.reload();
+        let changed = stream.next().expect("a change");
+        assert_eq!(changed["method"], "notifications/tools/list_changed");
+    }
+}
+
 /// A call that the API holds back until the test lets it go.
 fn held(way: &str) -> (Upstream, Binary, Gate, Client) {
     let gate = Gate::shut();

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::prelude::Error;
+use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result as PingoraResult};
 use pingora_core::connectors::http::Connector;
 use pingora_core::connectors::{ConnectorOptions, http::v1};
@@ -42,6 +42,8 @@ pub struct Upstream {
 pub struct Opened<'p> {
     session: ClientSession,
     peer: &'p Peer,
+    /// In place of the peer's pool of HTTP/2, after a retry.
+    unpooled: Option<Box<HttpPeer>>,
 }
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -109,7 +111,9 @@ impl Upstream {
                 let message = "The API's address cannot be found at the moment; try again later";
                 return Err(Fault::new(Class::UpstreamRefused, message));
             };
-            let (mut session, reused) = match self.connect(peers, peer, stale).await {
+            let unpooled = (stale && !peers.http1_only).then(|| peer.unpooled());
+            let connected = self.connect(peers, peer, stale, unpooled.as_deref());
+            let (mut session, reused) = match connected.await {
                 Ok(connected) => connected,
                 Err(_) if !retried => {
                     retried = true;
@@ -118,7 +122,7 @@ impl Upstream {
                 Err(e) => return Err(unreachable(&e)),
             };
             match send(&mut session, peer, call).await {
-                Ok(()) => return Ok(Opened { session, peer }),
+                Ok(()) => return Ok(Opened { session, peer, unpooled }),
                 Err(mut e) => {
                     e.retry.decide_reuse(reused);
                     if e.retry() && !retried && is_idempotent(&call.request.method) {
@@ -138,6 +142,7 @@ impl Upstream {
         peers: &Peers,
         peer: &Peer,
         stale: bool,
+        unpooled: Option<&HttpPeer>,
     ) -> PingoraResult<(ClientSession, bool)> {
         if !stale && let Some(stream) = peer.idle.take(Clock::now()) {
             let session = Http1::new_with_options(stream, &peer.peer);
@@ -148,10 +153,7 @@ impl Upstream {
             let (session, reused) = Box::pin(self.http1.get_http_session(&peer.peer)).await?;
             return Ok((ClientSession::H1(session), reused));
         }
-        match stale {
-            true => Box::pin(self.any.get_http_session(&*peer.unpooled())).await,
-            false => Box::pin(self.any.get_http_session(&peer.peer)).await,
-        }
+        Box::pin(self.any.get_http_session(unpooled.unwrap_or(&peer.peer))).await
     }
 
     async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {
@@ -170,8 +172,9 @@ impl Upstream {
                 }
             }
             session => {
-                let idle = peer.peer.options.idle_timeout;
-                Box::pin(self.any.release_http_session(session, &peer.peer, idle)).await;
+                let peer = opened.unpooled.as_deref().unwrap_or(&peer.peer);
+                let idle = peer.options.idle_timeout;
+                Box::pin(self.any.release_http_session(session, peer, idle)).await;
             }
         }
         Ok(rendered)

@@ -1,15 +1,16 @@
 //! A client's connection whose writes wait until something must be waited for.
 //!
 //! Pingora flushes the header of a chunked answer, each of its chunks and its
-//! end: a system call each, and a wake of the client for each. Whoever waits on
-//! a connection of HTTP/1 polls it for reading (for the next request, or to see
-//! the client leave), so a flush can be put off until a read finds nothing. What
-//! is held back meanwhile is bounded, and leaves together with what is too large
-//! to be held.
+//! end: a system call each, and a wake of the client for each. Here a flush is
+//! only noted. [`Edge`](super::edge::Edge), which polls the requests of a
+//! connection of HTTP/1, releases what is held whenever one of them waits, and
+//! when the last has ended. What is held meanwhile is bounded, and leaves together
+//! with what is too large to be held.
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::{SslDigest, TlsRef};
+use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     Stream, TimingDigest, UniqueID, UniqueIDType,
@@ -17,9 +18,10 @@ use pingora_core::protocols::{
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// Bytes that are held back.
 const HELD_MAX: usize = 16 << 10;
@@ -33,38 +35,74 @@ const KEPT_MAX: usize = 4 << 10;
 /// Slices that leave in one system call.
 const SLICES_MAX: usize = 8;
 
-/// For HTTP/1 only: HTTP/2 reads and writes on its own, and would wait for ever.
+/// For HTTP/1 only: HTTP/2 reads and writes on its own. Clones are one
+/// connection, used by one task: the lock is never waited for.
+#[derive(Clone, Debug)]
+pub struct Cork(Arc<Mutex<Line>>);
+
 #[derive(Debug)]
-pub struct Cork {
+struct Line {
     inner: Stream,
     held: Vec<u8>,
     /// Bytes of `held` that are written.
     written: usize,
     /// Whether what is held was to be flushed.
     due: bool,
+    /// Since when the client takes nothing, while there is something to take.
+    blocked: Option<Instant>,
+    /// What a release ran into, until somebody reads or writes.
+    failed: Option<io::ErrorKind>,
 }
 
 impl Cork {
     pub fn new(inner: Stream) -> Self {
-        Cork { inner, held: Vec::new(), written: 0, due: false }
+        let held = Vec::new();
+        let line = Line { inner, held, written: 0, due: false, blocked: None, failed: None };
+        Cork(Arc::new(Mutex::new(line)))
     }
 
-    /// Writes all that is held.
+    /// Writes what was to be flushed, as far as the client takes it. Gives since
+    /// when it takes nothing, while there is something to take; an error is also
+    /// told to who reads or writes next.
+    pub fn release(&self, cx: &mut Context<'_>) -> io::Result<Option<Instant>> {
+        let mut line = self.0.lock();
+        if line.due
+            && let Poll::Ready(Err(e)) = line.release(cx)
+        {
+            line.failed = Some(e.kind());
+            return Err(e);
+        }
+        Ok(line.blocked)
+    }
+
+    /// Writes all that is held, due or not.
+    pub async fn drain(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.0.lock().release(cx)).await
+    }
+}
+
+impl Line {
     fn release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.held.len() {
             let rest = &self.held[self.written..];
-            let n = ready!(Pin::new(&mut self.inner).poll_write(cx, rest))?;
-            self.count(n)?;
+            let n = Pin::new(&mut self.inner).poll_write(cx, rest);
+            self.written += ready!(self.taken(n))?;
         }
         self.empty();
-        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx).map_ok(|()| 1);
+        ready!(self.taken(flushed))?;
         self.due = false;
         Poll::Ready(Ok(()))
     }
 
-    fn count(&mut self, written: usize) -> io::Result<()> {
-        self.written += written;
-        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
+    /// Notes whether the client takes anything.
+    fn taken(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => drop(self.blocked.get_or_insert_with(Instant::now)),
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(_) => self.blocked = None,
+        }
+        written
     }
 
     fn empty(&mut self) {
@@ -85,37 +123,33 @@ impl Cork {
             let count = slices.len().min(SLICES_MAX - 1);
             all[1..=count].copy_from_slice(&slices[..count]);
             let held = all[0].len();
-            let inner = Pin::new(&mut self.inner);
-            let n = ready!(inner.poll_write_vectored(cx, &all[..=count]))?;
+            let n = Pin::new(&mut self.inner).poll_write_vectored(cx, &all[..=count]);
+            let n = ready!(self.taken(n))?;
             if n < held {
-                self.count(n)?;
+                self.written += n;
                 continue;
             }
             self.empty();
             if n > held {
                 return Poll::Ready(Ok(n - held));
             }
-            if held == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
         }
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        self.failed.take().map_or(Ok(()), |kind| Err(kind.into()))
     }
 }
 
 impl AsyncRead for Cork {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if self.due && read.is_pending() {
-            // Where the client takes no more, its next readiness wakes this task.
-            if let Poll::Ready(Err(e)) = self.release(cx) {
-                return Poll::Ready(Err(e));
-            }
-        }
-        read
+        let mut line = self.0.lock();
+        line.check()?;
+        Pin::new(&mut line.inner).poll_read(cx, buf)
     }
 }
 
@@ -129,15 +163,17 @@ impl AsyncWrite for Cork {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let mut line = self.0.lock();
+        line.check()?;
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
-        if bytes > PIECE_MAX || self.held.len() + bytes > HELD_MAX {
-            return self.write_through(cx, slices);
+        if bytes > PIECE_MAX || line.held.len() + bytes > HELD_MAX {
+            return line.write_through(cx, slices);
         }
-        slices.iter().for_each(|slice| self.held.extend_from_slice(slice));
+        slices.iter().for_each(|slice| line.held.extend_from_slice(slice));
         Poll::Ready(Ok(bytes))
     }
 
@@ -145,24 +181,15 @@ impl AsyncWrite for Cork {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.due = true;
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.lock().due = true;
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.release(cx))?;
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
-/// Pingora drops a connection after its last answer; the system mostly takes
-/// what is left at once.
-impl Drop for Cork {
-    fn drop(&mut self) {
-        if !self.held.is_empty() {
-            let _ = self.release(&mut Context::from_waker(Waker::noop()));
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut line = self.0.lock();
+        ready!(line.release(cx))?;
+        Pin::new(&mut line.inner).poll_shutdown(cx)
     }
 }
 
@@ -170,108 +197,125 @@ impl Drop for Cork {
 impl Shutdown for Cork {
     async fn shutdown(&mut self) {
         // A client that is gone gets nothing more.
-        let _ = std::future::poll_fn(|cx| self.release(cx)).await;
-        self.inner.shutdown().await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
     }
 }
 
-#[async_trait]
-impl Peek for Cork {
-    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        self.inner.try_peek(buf).await
-    }
-}
+impl Peek for Cork {}
 
 impl UniqueID for Cork {
     fn id(&self) -> UniqueIDType {
-        self.inner.id()
+        self.0.lock().inner.id()
     }
 }
 
 impl Ssl for Cork {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.get_ssl()
-    }
-
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
+        self.0.lock().inner.get_ssl_digest()
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        self.0.lock().inner.selected_alpn_proto()
     }
 }
 
 impl GetTimingDigest for Cork {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        self.0.lock().inner.get_timing_digest()
     }
 
     fn get_read_pending_time(&self) -> Duration {
-        self.inner.get_read_pending_time()
+        self.0.lock().inner.get_read_pending_time()
     }
 
     fn get_write_pending_time(&self) -> Duration {
-        self.inner.get_write_pending_time()
+        self.0.lock().inner.get_write_pending_time()
     }
 }
 
 impl GetProxyDigest for Cork {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
+        self.0.lock().inner.get_proxy_digest()
     }
 
     fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        self.inner.set_proxy_digest(digest);
+        self.0.lock().inner.set_proxy_digest(digest);
     }
 }
 
 impl GetSocketDigest for Cork {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        self.0.lock().inner.get_socket_digest()
     }
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
-        self.inner.set_socket_digest(digest);
+        self.0.lock().inner.set_socket_digest(digest);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use std::task::Waker;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    fn is_quiet(stream: &mut DuplexStream) -> bool {
+        let mut byte = [0];
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
 
     #[tokio::test]
-    async fn a_flush_waits_for_a_read_that_waits() {
+    async fn a_flush_waits_for_its_release() {
         let (ours, mut theirs) = duplex(1 << 20);
         let mut cork = Cork::new(Box::new(ours));
-        let mut byte = [0];
-        let (ours_too, mut theirs_too) = duplex(1 << 20);
-        let mut other = Cork::new(Box::new(ours_too));
-        other.write_all(&[7; PIECE_MAX + 1]).await.unwrap();
-        theirs_too.read_exact(&mut [0; PIECE_MAX + 1]).await.unwrap();
-        for (pieces, held) in [(1, true), (HELD_MAX / PIECE_MAX - 1, true), (1, false)] {
-            for _ in 0..pieces {
-                cork.write_all(&[7; PIECE_MAX]).await.unwrap();
-                cork.flush().await.unwrap();
-            }
-            let mut cx = Context::from_waker(Waker::noop());
-            let mut buf = ReadBuf::new(&mut byte);
-            let quiet = Pin::new(&mut theirs).poll_read(&mut cx, &mut buf).is_pending();
-            assert_eq!(quiet, held, "{pieces}");
-        }
-        let mut rest = vec![0; HELD_MAX + PIECE_MAX - 1];
-        theirs.read_exact(&mut rest).await.unwrap();
-        cork.write_all(b"more").await.unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        cork.write_all(b"head").await.unwrap();
+        cork.release(&mut cx).unwrap();
+        assert!(is_quiet(&mut theirs), "nobody flushed");
         cork.flush().await.unwrap();
-        tokio::select! {
-            biased;
-            _ = cork.read(&mut byte) => panic!("nobody wrote"),
-            () = std::future::ready(()) => {}
-        }
+        assert!(is_quiet(&mut theirs), "nobody waits");
+        cork.release(&mut cx).unwrap();
         let mut seen = [0; 4];
         theirs.read_exact(&mut seen).await.unwrap();
-        assert_eq!(&seen, b"more");
+        assert_eq!(&seen, b"head");
+    }
+
+    #[tokio::test]
+    async fn bounds_at_them_and_one_past_them() {
+        for (piece, pieces, held) in [
+            (PIECE_MAX, HELD_MAX / PIECE_MAX, true),
+            (PIECE_MAX, HELD_MAX / PIECE_MAX + 1, false),
+            (PIECE_MAX + 1, 1, false),
+            (1, HELD_MAX, true),
+            (1, HELD_MAX + 1, false),
+        ] {
+            let (ours, mut theirs) = duplex(1 << 20);
+            let mut cork = Cork::new(Box::new(ours));
+            for _ in 0..pieces {
+                cork.write_all(&vec![7; piece]).await.unwrap();
+                cork.flush().await.unwrap();
+            }
+            assert_eq!(is_quiet(&mut theirs), held, "{pieces} of {piece}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_told_of() {
+        let (ours, mut theirs) = duplex(10);
+        let mut cork = Cork::new(Box::new(ours));
+        let mut cx = Context::from_waker(Waker::noop());
+        cork.write_all(&[7; 20]).await.unwrap();
+        cork.flush().await.unwrap();
+        assert!(cork.release(&mut cx).unwrap().is_some());
+        theirs.read_exact(&mut [0; 10]).await.unwrap();
+        cork.drain().await.unwrap();
+        assert!(cork.release(&mut cx).unwrap().is_none());
+        drop(theirs);
+        cork.write_all(b"more").await.unwrap();
+        cork.flush().await.unwrap();
+        assert!(cork.release(&mut cx).is_err());
+        assert!(cork.write_all(b"x").await.is_err(), "told to the next writer");
     }
 
     #[tokio::test]
@@ -291,9 +335,9 @@ mod tests {
                         cork.flush().await.unwrap();
                         rest = after;
                     }
-                    // What a slow client has not taken is lost when the connection is dropped.
-                    if shut || room < 1 << 20 {
-                        AsyncWriteExt::shutdown(&mut cork).await.unwrap();
+                    match shut {
+                        true => AsyncWriteExt::shutdown(&mut cork).await.unwrap(),
+                        false => cork.drain().await.unwrap(),
                     }
                 };
                 tokio::join!(write, async { theirs.read_to_end(&mut seen).await.unwrap() });

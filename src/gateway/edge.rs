@@ -6,7 +6,7 @@ use super::cork::Cork;
 use super::{Gateway, Shared};
 use crate::observe::metrics;
 use async_trait::async_trait;
-use pingora_core::apps::{HttpServerApp, ServerApp};
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
@@ -82,6 +82,9 @@ impl ServerApp for Edge {
     }
 }
 
+/// Beyond `write_timeout`, so that what Pingora has to say of it is said first.
+const STUCK_GRACE: Duration = Duration::from_secs(1);
+
 impl Edge {
     /// Serves the requests of a connection, one after the other.
     async fn http1(
@@ -93,30 +96,50 @@ impl Edge {
         let progress = Arc::new(Progress::new());
         let mut header_due = progress.began + header_timeout;
         let mut alarm = Alarm(Box::pin(sleep_until(header_due)));
-        let mut session = ServerSession::new_http1(Box::new(Cork::new(stream)));
+        let cork = Cork::new(stream);
+        let mut session = ServerSession::new_http1(Box::new(cork.clone()));
         for nth in 1.. {
             let mut request = {
                 session.set_connection_user_context(Some(Box::new(Nth(nth, progress.clone()))));
                 self.proxy.process_new_http(session, stop)
             };
+            let write_timeout = self.shared.live.load().limits.write_timeout;
             let done = std::future::poll_fn(|cx| {
-                if let Poll::Ready(done) = request.as_mut().poll(cx) {
-                    return Poll::Ready(done);
-                }
-                let begun = progress.header_is_complete(nth);
-                let due = if begun { progress.deadline() } else { Some(header_due) };
-                let Some(due) = due else { return Poll::Pending };
-                ready!(alarm.poll(due, cx));
-                match begun {
-                    true => {
-                        progress.late.store(true, Ordering::Relaxed);
-                        request.as_mut().poll(cx)
+                loop {
+                    if let Poll::Ready(done) = request.as_mut().poll(cx) {
+                        return Poll::Ready(done);
                     }
+                    // It waits, so what it wrote must not.
+                    let Ok(blocked) = cork.release(cx) else {
+                        // Told to who reads or writes next, if there is one.
+                        return match request.as_mut().poll(cx) {
+                            Poll::Pending => Poll::Ready(None),
+                            done => done,
+                        };
+                    };
+                    let begun = progress.header_is_complete(nth);
+                    let due = if begun { progress.deadline() } else { Some(header_due) };
+                    // Pingora has a time for bodies only, which goes first.
+                    let stuck = blocked.map(|since| since + write_timeout + STUCK_GRACE);
+                    let Some(due) = due.into_iter().chain(stuck).min() else {
+                        return Poll::Pending;
+                    };
+                    ready!(alarm.poll(due, cx));
                     // Dropping the request closes its connection.
-                    false => Poll::Ready(None),
+                    if !begun || stuck == Some(due) {
+                        return Poll::Ready(None);
+                    }
+                    progress.ring();
                 }
             });
-            let (stream, settings) = done.await?.consume();
+            let done = done.await;
+            drop(request);
+            let Some((stream, settings)) = done.map(ReusedHttpStream::consume) else {
+                // What is held is lost with the connection. A client that takes
+                // nothing until then, or is gone, loses nothing more by it.
+                let _ = tokio::time::timeout(write_timeout, cork.drain()).await;
+                return None;
+            };
             session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
@@ -156,6 +179,12 @@ impl Progress {
     fn deadline(&self) -> Option<Instant> {
         let due = self.due.load(Ordering::Relaxed);
         (due > 0).then(|| self.began + Duration::from_millis(due))
+    }
+
+    /// Tells the one being served that its time is over.
+    fn ring(&self) {
+        self.due.store(0, Ordering::Relaxed);
+        self.late.store(true, Ordering::Relaxed);
     }
 
     /// Does `work` by a deadline, with the one timer of the connection; `None`

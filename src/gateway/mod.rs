@@ -123,6 +123,8 @@ impl ProxyHttp for Gateway {
             Next::Reply(reply) => self.send(session, ctx, reply).await?,
             Next::Exchange(call) => self.exchange(session, ctx, &loaded, call).await?,
             Next::Stream(subscription) => {
+                // It may be open for long, and not hold what a reload replaces.
+                drop(loaded);
                 Box::pin(self.stream(session, ctx, subscription)).await?;
             }
             Next::Relay(call) => return self.relay(session, ctx, loaded, call).await,

@@ -9,6 +9,7 @@ use pingora::prelude::HttpPeer;
 use pingora_core::protocols::tls::CaType;
 use pingora_core::upstreams::peer::{HttpUpstreamRequestPolicy, Peer as _};
 use pingora_core::utils::tls::{WrappedX509, parse_x509};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,7 +84,7 @@ impl Peer {
     pub fn unpooled(&self) -> Box<HttpPeer> {
         let turn = UNPOOLED_TURN.fetch_add(1, Ordering::Relaxed) % UNPOOLED_KEYS;
         let mut peer = Box::new(self.peer.clone());
-        peer.group_key = group(&format!("unpooled {turn} {}", self.peer.group_key));
+        peer.group_key = group(&("unpooled", turn, self.peer.group_key));
         peer.options.idle_timeout = Some(Duration::ZERO);
         peer
     }
@@ -156,20 +157,19 @@ fn peer(
         (Http2::Auto, true) => options.set_http_version(2, 1),
         (Http2::Always, _) => options.set_http_version(2, 2),
     }
-    if let Some(ca) = ca {
-        // The authorities are not part of the pool's key by themselves.
-        let path = settings.tls.ca.as_ref().map(|p| p.to_string_lossy().into_owned());
-        peer.group_key = group(&path.unwrap_or_default());
-        peer.options.ca = Some(ca);
-    }
+    // What else connections must not be shared over: neither the authorities nor
+    // the version is part of the pool's key by itself.
+    let authorities =
+        ca.iter().flat_map(|ca| ca.iter()).map(|certificate| certificate.borrow_raw_cert());
+    peer.group_key = group(&(settings.http2 as u8, authorities.collect::<Vec<_>>()));
+    peer.options.ca = ca;
     let authority = HeaderValue::from_str(&endpoint.authority).ok()?;
     Some(Peer { peer, authority, tls: endpoint.tls, idle: Arc::default() })
 }
 
-fn group(text: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+fn group(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -5,7 +5,7 @@
 //! Whatever it cannot decide, and whatever does not fit, is left to the
 //! validator, which also has the words for it.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -177,9 +177,6 @@ fn within<T: PartialOrd, E: Error>(value: T, (min, max): (T, T)) -> Result<(), E
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
-        if self.node == ANY && !self.strict {
-            return d.deserialize_ignored_any(IgnoredAny).map(drop);
-        }
         d.deserialize_any(self)
     }
 }
@@ -231,6 +228,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Some(shape) = self.shape(OBJECT)? else { return Err(undecided()) };
+        let inside = self.inner(shape.others)?;
         let (mut seen, mut expected) = (0u64, 0);
         let mut strangers = SmallVec::<[u64; 8]>::new();
         while let Some(found) = map.next_key_seed(Name { shape, expected, strict: self.strict })? {
@@ -256,7 +254,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                     shape.others
                 }
             };
-            map.next_value_seed(self.inner(node)?)?;
+            map.next_value_seed(Seed { node, ..inside })?;
         }
         match seen & shape.required == shape.required {
             true => Ok(()),

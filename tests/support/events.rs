@@ -51,6 +51,11 @@ impl Events {
         assert_eq!(head.header("transfer-encoding"), Some("chunked"), "{head:?}");
     }
 
+    /// Sends what nobody asked for.
+    pub fn disturb(&mut self) {
+        self.connection.send(b"x");
+    }
+
     /// The next message, comments passed over; `None` at the end of the stream.
     pub fn next(&mut self) -> Option<Value> {
         self.next_bytes().map(|data| {

@@ -58,7 +58,8 @@ fn what_is_taken_and_what_is_left_to_the_validator() {
         (r#"{"id":1,"more":7}"#, false, false),
         (r#"{"id":1,"free":[1,["x"],null]}"#, true, true),
         (r#"{"id":1,"free":{"a":1}}"#, true, true),
-        (r#"{"id":1,"free":"\ud800"}"#, true, false),
+        (r#"{"id":1,"free":"\ud800"}"#, false, false),
+        (r#"{"id":1,"free":1e400}"#, false, false),
         (r#"{"id":1,"id":2}"#, true, false),
         (r#"{"\u0069d":1}"#, true, true),
         (r#"{"id":1"#, false, false),
@@ -87,6 +88,12 @@ fn bounds_at_them_and_one_past_them() {
         let text = "[".repeat(levels) + &"]".repeat(levels);
         assert_eq!(list.accepts_strictly(&text), strictly, "{levels}");
         assert_eq!(list.accepts(&text), loosely, "{levels}");
+    }
+    let map = json!({"additionalProperties": {"$ref": "#/$defs/M"}, "$defs": {"M": {"additionalProperties": {"$ref": "#/$defs/M"}}}});
+    let map = Outline::new(&map);
+    for (levels, strictly) in [(64, true), (65, false)] {
+        let text = "{\"a\":".repeat(levels - 1) + "{}" + &"}".repeat(levels - 1);
+        assert_eq!(map.accepts_strictly(&text), strictly, "{levels}");
     }
     for (bytes, strictly) in [(100_000, true), (100_001, false)] {
         let text = format!("\"{}\"", "x".repeat(bytes - 2));
