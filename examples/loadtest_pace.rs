@@ -28,13 +28,16 @@ fn main() -> io::Result<()> {
         eprintln!("usage: loadtest_pace ADDRESS REQUEST_FILE REQUESTS_PER_SECOND SECONDS");
         std::process::exit(2);
     };
-    let number = |text: &str| text.parse::<u32>().map_err(io::Error::other);
-    let (rate, seconds) = (number(rate)?, number(seconds)?);
+    let number = |text: &str| text.parse::<std::num::NonZeroU32>().map_err(io::Error::other);
+    let (rate, seconds) = (number(rate)?.get(), number(seconds)?.get());
     let request = as_sent(&std::fs::read(file)?, address)?;
     let mut connections =
         (0..CONNECTIONS).map(|_| Connection::open(address)).collect::<io::Result<Vec<_>>>()?;
     let mut times = drive(&mut connections, &request, address, rate, seconds)?;
     times.sort();
+    if times.is_empty() {
+        return Err(io::Error::other("nothing was answered"));
+    }
     let at =
         |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_nanos() as f64 / 1e3;
     println!(

@@ -69,10 +69,11 @@ async fn main() -> io::Result<()> {
         eprintln!("usage: loadtest_upstream ADDRESS [CERTIFICATE_FILE]");
         std::process::exit(2);
     };
-    let listener = TcpListener::bind(&address).await?;
-    let address = listener.local_addr()?;
+    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
+    // Before it listens: whoever finds it listening finds its certificate.
     let acceptor = words.next().map(|file| tls(address, &file)).transpose()?;
-    println!("listening on {address}");
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -60,12 +60,10 @@ class Oha:
     def drive(self, authority, request, connections, seconds, directory, cpu):
         file = directory / "request.body"
         file.write_bytes(request.body)
-        headers = [word for name, value in request.headers.items()
-                   for word in ("-H", f"{name}: {value}")]
         body = ["-D", str(file)] if request.body else []
         output = run(cpu, [
             "oha", "--no-tui", "--disable-compression", *self.as_json, "-c", str(connections),
-            "-z", f"{seconds}s", "-m", request.method, *headers, *body,
+            "-z", f"{seconds}s", "-m", request.method, *as_words(request), *body,
             f"http://{authority}{request.path}"])
         return self.read(json.loads(output))
 
@@ -94,12 +92,10 @@ class H2load:
     def drive(self, authority, request, connections, seconds, directory, cpu):
         file = directory / "request.body"
         file.write_bytes(request.body)
-        headers = [word for name, value in request.headers.items()
-                   for word in ("-H", f"{name}: {value}")]
         body = ["-d", str(file)] if request.body else []
         output = run(cpu, [
-            "h2load", "-t", "1", "-c", str(connections), "-m", "1", "-D", str(seconds), *headers,
-            *body, f"http://{authority}{request.path}"])
+            "h2load", "-t", "1", "-c", str(connections), "-m", "1", "-D", str(seconds),
+            *as_words(request), *body, f"http://{authority}{request.path}"])
         done = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored", output)
         refused = re.search(r"(\d+) 4xx, (\d+) 5xx", output)
         if not done or not refused:
@@ -130,6 +126,12 @@ def find():
     if shutil.which("oha"):
         return Oha()
     raise Missing(HOW_TO_GET_ONE)
+
+
+def as_words(request):
+    """The headers as oha and h2load take them."""
+    return [word for name, value in request.headers.items()
+            for word in ("-H", f"{name}: {value}")]
 
 
 def as_text(request):

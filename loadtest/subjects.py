@@ -18,8 +18,6 @@ HERE = Path(__file__).resolve().parent
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 2
 TOOLS = (10, 50, 1000, 100000)
-# Instead of a page that tells whether a process is ready.
-NO_PAGE = ()
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,16 +40,16 @@ class Subject:
         self.pids = [self.process.pid]
 
     def wait_ready(self, authority, path):
-        """Waits until a GET of `path` answers 200."""
+        """Waits until a GET of `path` answers 200; without one, until somebody listens."""
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
             if self.process.poll() is not None:
                 raise NotStarted(f"{self.name} did not start\n{self.last_words()}")
-            if status_of(authority, path) == 200:
+            if status_of(authority, path) == 200 if path else listens(authority):
                 break
             if time.monotonic() > deadline:
                 raise NotStarted(f"{self.name} is not ready after {READY_SECONDS_MAX} s: "
-                                 f"GET http://{authority}{path}\n{self.last_words()}")
+                                 f"GET http://{authority}{path or '/'}\n{self.last_words()}")
             time.sleep(0.05)
         self.pids += children_of(self.process.pid)
 
@@ -111,7 +109,7 @@ class Subjects:
         certificate = self.directory / "upstream.pem"
         self._start("upstream", self.cpus.load, upstream, ["examples/loadtest_upstream", upstream])
         self._start("upstream-tls", self.cpus.load, tls,
-                    ["examples/loadtest_upstream", tls, certificate], NO_PAGE)
+                    ["examples/loadtest_upstream", tls, certificate], (tls, None))
         pass_through = "examples/plain_pingora"
         for name, address, command in [
                 ("upstream-alone", alone, ["examples/loadtest_upstream", alone]),
@@ -150,8 +148,7 @@ class Subjects:
             raise NotStarted(f"{program} is missing; run without --no-build")
         command = pinned(cpu, [str(program), *map(str, command[1:])])
         self.running[name] = Subject(name, command, authority, self.directory)
-        if ready is not NO_PAGE:
-            self.running[name].wait_ready(*(ready or (authority, "/items/7")))
+        self.running[name].wait_ready(*(ready or (authority, "/items/7")))
 
     def _render(self, name, places):
         """Copies a file of this directory with its addresses replaced."""
@@ -198,6 +195,15 @@ def status_of(authority, path):
         return None
     finally:
         connection.close()
+
+
+def listens(authority):
+    host, _, port = authority.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+        return True
+    except OSError:
+        return False
 
 
 def free_ports(host, count):

@@ -111,8 +111,8 @@ impl Upstream {
                 let message = "The API's address cannot be found at the moment; try again later";
                 return Err(Fault::new(Class::UpstreamRefused, message));
             };
-            let unpooled = (stale && !peers.http1_only).then(|| peer.unpooled());
-            let connected = self.connect(peers, peer, stale, unpooled.as_deref());
+            let unpooled = stale.then(|| peer.unpooled());
+            let connected = self.connect(peers.http1_only, peer, unpooled.as_deref());
             let (mut session, reused) = match connected.await {
                 Ok(connected) => connected,
                 Err(_) if !retried => {
@@ -135,25 +135,27 @@ impl Upstream {
         }
     }
 
-    /// A connection, and whether it was used before; a new one where another
-    /// turned out `stale`, since the rest may be as dead.
+    /// A connection, and whether it was used before; a new one by the peer that is
+    /// `unpooled` where another turned out stale, since the rest may be as dead.
     async fn connect(
         &self,
-        peers: &Peers,
+        http1_only: bool,
         peer: &Peer,
-        stale: bool,
         unpooled: Option<&HttpPeer>,
     ) -> PingoraResult<(ClientSession, bool)> {
-        if !stale && let Some(stream) = peer.idle.take(Clock::now()) {
+        if unpooled.is_none()
+            && let Some(stream) = peer.idle.take(Clock::now())
+        {
             let session = Http1::new_with_options(stream, &peer.peer);
             return Ok((ClientSession::H1(session), true));
         }
+        let target = unpooled.unwrap_or(&peer.peer);
         // Boxed: connecting is rare and its future is large.
-        if peers.http1_only {
-            let (session, reused) = Box::pin(self.http1.get_http_session(&peer.peer)).await?;
+        if http1_only {
+            let (session, reused) = Box::pin(self.http1.get_http_session(target)).await?;
             return Ok((ClientSession::H1(session), reused));
         }
-        Box::pin(self.any.get_http_session(unpooled.unwrap_or(&peer.peer))).await
+        Box::pin(self.any.get_http_session(target)).await
     }
 
     async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {

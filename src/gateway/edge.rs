@@ -93,61 +93,93 @@ impl Edge {
         stop: &ShutdownWatch,
         header_timeout: Duration,
     ) -> Option<Stream> {
-        let progress = Arc::new(Progress::new());
-        let mut header_due = progress.began + header_timeout;
-        let mut alarm = Alarm(Box::pin(sleep_until(header_due)));
-        let cork = Cork::new(stream);
-        let mut session = ServerSession::new_http1(Box::new(cork.clone()));
+        let mut connection = Connection::new(Cork::new(stream), header_timeout);
+        let mut session = ServerSession::new_http1(Box::new(connection.cork.clone()));
         for nth in 1.. {
-            let mut request = {
-                session.set_connection_user_context(Some(Box::new(Nth(nth, progress.clone()))));
-                self.proxy.process_new_http(session, stop)
+            let (idle_timeout, write_timeout) = {
+                let loaded = self.shared.live.load();
+                (loaded.limits.idle_timeout, loaded.limits.write_timeout)
             };
-            let write_timeout = self.shared.live.load().limits.write_timeout;
-            let done = std::future::poll_fn(|cx| {
-                loop {
-                    if let Poll::Ready(done) = request.as_mut().poll(cx) {
-                        return Poll::Ready(done);
-                    }
-                    // It waits, so what it wrote must not.
-                    let Ok(blocked) = cork.release(cx) else {
-                        // Told to who reads or writes next, if there is one.
-                        return match request.as_mut().poll(cx) {
-                            Poll::Pending => Poll::Ready(None),
-                            done => done,
-                        };
-                    };
-                    let begun = progress.header_is_complete(nth);
-                    let due = if begun { progress.deadline() } else { Some(header_due) };
-                    // Pingora has a time for bodies only, which goes first.
-                    let stuck = blocked.map(|since| since + write_timeout + STUCK_GRACE);
-                    let Some(due) = due.into_iter().chain(stuck).min() else {
-                        return Poll::Pending;
-                    };
-                    ready!(alarm.poll(due, cx));
-                    // Dropping the request closes its connection.
-                    if !begun || stuck == Some(due) {
-                        return Poll::Ready(None);
-                    }
-                    progress.ring();
-                }
-            });
+            let header_due = match nth {
+                1 => connection.progress.began + header_timeout,
+                _ => Instant::now() + idle_timeout,
+            };
+            let turn = Turn { nth, header_due, write_timeout };
+            let progress = connection.progress.clone();
+            session.set_connection_user_context(Some(Box::new(Nth(nth, progress))));
+            let mut request = self.proxy.process_new_http(session, stop);
+            let done = std::future::poll_fn(|cx| connection.poll(request.as_mut(), &turn, cx));
             let done = done.await;
             drop(request);
             let Some((stream, settings)) = done.map(ReusedHttpStream::consume) else {
                 // What is held is lost with the connection. A client that takes
                 // nothing until then, or is gone, loses nothing more by it.
-                let _ = tokio::time::timeout(write_timeout, cork.drain()).await;
+                let _ = tokio::time::timeout(write_timeout, connection.cork.drain()).await;
                 return None;
             };
             session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
-            let idle_timeout = self.shared.live.load().limits.idle_timeout;
-            header_due = Instant::now() + idle_timeout;
         }
         None
+    }
+}
+
+/// One request of a connection.
+struct Turn {
+    nth: u32,
+    header_due: Instant,
+    write_timeout: Duration,
+}
+
+/// What the requests of a connection share.
+struct Connection {
+    cork: Cork,
+    progress: Arc<Progress>,
+    alarm: Alarm,
+}
+
+impl Connection {
+    fn new(cork: Cork, header_timeout: Duration) -> Self {
+        let progress = Progress::new();
+        let alarm = Alarm(Box::pin(sleep_until(progress.began + header_timeout)));
+        Connection { cork, progress: Arc::new(progress), alarm }
+    }
+
+    /// Polls a request. Where it waits, what it wrote is released, and it is told
+    /// or given up when its time is over. `None` closes the connection.
+    fn poll(
+        &mut self,
+        mut request: Pin<&mut (dyn Future<Output = Option<ReusedHttpStream>> + Send)>,
+        turn: &Turn,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<ReusedHttpStream>> {
+        loop {
+            if let Poll::Ready(done) = request.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            let Ok(blocked) = self.cork.release(cx) else {
+                // Told to who reads or writes next, if there is one.
+                return match request.poll(cx) {
+                    Poll::Pending => Poll::Ready(None),
+                    done => done,
+                };
+            };
+            let begun = self.progress.header_is_complete(turn.nth);
+            let due = if begun { self.progress.deadline() } else { Some(turn.header_due) };
+            // Pingora has a time for bodies only, which goes first.
+            let stuck = blocked.map(|since| since + turn.write_timeout + STUCK_GRACE);
+            let Some(due) = due.into_iter().chain(stuck).min() else { return Poll::Pending };
+            ready!(self.alarm.poll(due, cx));
+            if stuck == Some(due) {
+                tracing::debug!("a client takes nothing; its connection is closed");
+            }
+            if !begun || stuck == Some(due) {
+                return Poll::Ready(None);
+            }
+            self.progress.ring();
+        }
     }
 }
 

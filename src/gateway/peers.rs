@@ -190,3 +190,43 @@ fn load_ca(path: &std::path::Path) -> Result<Arc<CaType>, String> {
         .map(|der| WrappedX509::new(der.as_ref().to_vec(), parse_x509))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::UpstreamTls;
+
+    fn one(http2: Http2, url: &str, ca: Option<&str>) -> Peers {
+        let tls = url == "https";
+        let settings = Settings {
+            urls: Vec::new(),
+            timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+            http2,
+            tls: UpstreamTls { ca: ca.map(Into::into), verify: true, server_name: None },
+        };
+        let (host, authority) = ("127.0.0.1".to_owned(), "127.0.0.1:9".to_owned());
+        let endpoints = vec![Endpoint { tls, host, port: 9, authority }];
+        let upstream = Upstream { api: "a".to_owned(), endpoints, settings };
+        let (mut peers, problems) = load_peers(&[upstream]);
+        assert!(problems.is_empty(), "{problems:?}");
+        peers.remove(0)
+    }
+
+    #[test]
+    fn connections_are_inherited_by_what_would_have_opened_them() {
+        let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/ca.pem");
+        let before = [one(Http2::Auto, "http", None), one(Http2::Auto, "https", None)];
+        for (mut peers, from) in [
+            (one(Http2::Auto, "http", None), Some(0)),
+            (one(Http2::Auto, "https", None), Some(1)),
+            (one(Http2::Always, "http", None), None),
+            (one(Http2::Never, "https", None), None),
+            (one(Http2::Auto, "https", Some(conf)), None),
+        ] {
+            peers.inherit(&before);
+            let same = |other: &Peers| Arc::ptr_eq(&peers.list[0].idle, &other.list[0].idle);
+            assert_eq!(before.iter().position(same), from);
+        }
+    }
+}

@@ -98,7 +98,7 @@ impl Gateway {
     }
 }
 
-/// Pieces of the result that were handed to Pingora and are not on the wire. It
+/// Pieces of the result that were handed to Pingora and are not written by it. It
 /// writes several at once, and drops them when the next thing is an error.
 #[derive(Default)]
 struct Unwritten {
@@ -112,7 +112,7 @@ impl Unwritten {
         self.pieces.push_back(piece);
     }
 
-    /// Forgets what is on the wire, given the bytes that are.
+    /// Forgets what is written, given the bytes that are.
     fn forget(&mut self, written: usize) {
         while let Some(first) = self.pieces.front() {
             if self.before + first.len() > written {

@@ -26,6 +26,9 @@ const ALL: u8 = 127;
 /// Nodes that every outline has.
 const ANY: usize = 0;
 const NEVER: usize = 1;
+const UNKNOWN: usize = 2;
+
+const UNBOUNDED: (i128, i128) = (i128::MIN, i128::MAX);
 
 /// Nodes of one outline: a larger schema is left to the validator.
 const NODES_MAX: usize = 10_000;
@@ -67,8 +70,6 @@ struct Shape {
     /// Types about which more is said than is known here.
     undecided: u8,
     integers: (i128, i128),
-    /// Whether numbers have bounds at all.
-    bounded: bool,
     chars: (u64, u64),
     texts: Option<Box<[Box<str>]>>,
     count: (u64, u64),
@@ -86,8 +87,7 @@ impl Shape {
         Shape {
             types,
             undecided: 0,
-            integers: (i128::MIN, i128::MAX),
-            bounded: false,
+            integers: UNBOUNDED,
             chars: (0, u64::MAX),
             texts: None,
             count: (0, u64::MAX),
@@ -203,7 +203,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     /// Also 1.0 and what is too large for an integer of the machine.
     fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
         match self.shape(FRACTION)? {
-            Some(shape) if shape.bounded => Err(undecided()),
+            Some(shape) if shape.integers != UNBOUNDED => Err(undecided()),
             _ => Ok(()),
         }
     }

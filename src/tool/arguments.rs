@@ -189,6 +189,7 @@ fn list(names: &[Box<str>]) -> String {
 mod tests {
     use super::*;
     use crate::schema::Validators;
+    use proptest::prelude::*;
     use serde_json::json;
     use std::sync::Arc;
 
@@ -235,6 +236,60 @@ mod tests {
             }
         }
         assert!(arguments.check("t", None).is_err());
+    }
+
+    /// JSON, and what only looks like it.
+    fn text() -> impl Strategy<Value = String> {
+        let scalars = [
+            "null",
+            "true",
+            "0",
+            "-0",
+            "01",
+            "1.5",
+            "1e400",
+            "9007199254740993",
+            "\"a\"",
+            "\"\\u0061\"",
+            "\"\\ud800\"",
+            "\"\\ud83c\\udf89\"",
+            "\"\t\"",
+            "x",
+            "",
+        ];
+        let keys = prop::sample::select(vec!["\"a\"", "\"b\"", "\"\\u0061\"", "a"]);
+        prop::sample::select(scalars.to_vec()).prop_map(str::to_owned).prop_recursive(
+            4,
+            16,
+            3,
+            move |inner| {
+                let members = prop::collection::vec((keys.clone(), inner.clone()), 0..3);
+                let member = |(k, v): (&str, String)| format!("{k}:{v}");
+                prop_oneof![
+                    prop::collection::vec(inner, 0..3)
+                        .prop_map(|all| format!("[{}]", all.join(","))),
+                    members.prop_map(move |all| {
+                        let all: Vec<String> = all.into_iter().map(member).collect();
+                        format!("{{{}}}", all.join(","))
+                    }),
+                ]
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_needs_no_tree_has_no_second_meaning(text in text()) {
+            for schema in ["true", r#"{"properties":{"a":{},"b":{"type":"object"}}}"#] {
+                let schema = Arc::new(Validators::default()).add(schema.into());
+                if schema.accepts_strictly(&text) {
+                    let read = strict::parse(&text, &strict::Limits::default());
+                    prop_assert!(read.is_ok(), "{}", text);
+                }
+            }
+        }
     }
 
     #[test]

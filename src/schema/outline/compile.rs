@@ -2,7 +2,7 @@
 
 use super::{
     ALL, ANY, ARRAY, BOOLEAN, INTEGER, MEMBERS_MAX, NEVER, NODES_MAX, NULL, NUMBER, Node, OBJECT,
-    Outline, STRING, Shape,
+    Outline, STRING, Shape, UNKNOWN,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -10,7 +10,9 @@ use std::collections::HashMap;
 impl Outline {
     /// Compiles a schema of dialect 2020-12 whose references lead into itself.
     pub fn new(schema: &Value) -> Outline {
-        let nodes = vec![Node::Shape(Shape::of(ALL)), Node::Shape(Shape::of(0))];
+        let unknown = Shape { undecided: ALL, ..Shape::of(ALL) };
+        let nodes = vec![Shape::of(ALL), Shape::of(0), unknown];
+        let nodes = nodes.into_iter().map(Node::Shape).collect();
         let mut compiler = Compiler { root: schema, nodes, definitions: HashMap::new() };
         let root = compiler.node(schema);
         Outline { nodes: compiler.nodes, root }
@@ -30,13 +32,9 @@ impl<'s> Compiler<'s> {
         self.nodes.len() - 1
     }
 
-    fn unknown(&mut self) -> usize {
-        self.add(Node::Shape(Shape { undecided: ALL, ..Shape::of(ALL) }))
-    }
-
     fn node(&mut self, schema: &'s Value) -> usize {
         match schema {
-            _ if self.nodes.len() >= NODES_MAX => self.unknown(),
+            _ if self.nodes.len() >= NODES_MAX => UNKNOWN,
             Value::Bool(true) => ANY,
             Value::Bool(false) => NEVER,
             Value::Object(object) if object.keys().all(|key| is_annotation(key)) => ANY,
@@ -47,7 +45,7 @@ impl<'s> Compiler<'s> {
                     self.add(Node::Shape(shape))
                 }
             },
-            _ => self.unknown(),
+            _ => UNKNOWN,
         }
     }
 
@@ -82,7 +80,7 @@ impl<'s> Compiler<'s> {
         }
         let schema = self.root.get("$defs")?.get(name)?;
         // Held free first: a definition may refer to itself.
-        let held = self.unknown();
+        let held = self.add(Node::Same { node: UNKNOWN, types: ALL, or_null: false });
         self.definitions.insert(name, held);
         let node = self.node(schema);
         self.nodes[held] = Node::Same { node, types: ALL, or_null: false };
@@ -115,8 +113,8 @@ impl<'s> Compiler<'s> {
                 shape.texts = Some(texts.collect::<Option<_>>()?);
                 shape.types &= STRING;
             }
-            "minimum" => (shape.integers.0, shape.bounded) = (value.as_i64()?.into(), true),
-            "maximum" => (shape.integers.1, shape.bounded) = (value.as_i64()?.into(), true),
+            "minimum" => shape.integers.0 = value.as_i64()?.into(),
+            "maximum" => shape.integers.1 = value.as_i64()?.into(),
             "minLength" => shape.chars.0 = value.as_u64()?,
             "maxLength" => shape.chars.1 = value.as_u64()?,
             "minItems" => shape.count.0 = value.as_u64()?,

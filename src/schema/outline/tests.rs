@@ -1,6 +1,6 @@
 //! An outline accepts what the validator accepts, and nothing else.
 
-use super::Outline;
+use super::{HOPS_MAX, NODES_MAX, Outline};
 use crate::schema::validators::fits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -98,6 +98,22 @@ fn bounds_at_them_and_one_past_them() {
     for (bytes, strictly) in [(100_000, true), (100_001, false)] {
         let text = format!("\"{}\"", "x".repeat(bytes - 2));
         assert_eq!(Outline::new(&json!(true)).accepts_strictly(&text), strictly, "{bytes}");
+    }
+    for (hops, taken) in [(HOPS_MAX - 1, true), (HOPS_MAX, false)] {
+        // Each definition is a hop, and so is the reference to it.
+        let refer = |i: usize| json!({"$ref": format!("#/$defs/D{i}")});
+        let mut defs: serde_json::Map<_, _> =
+            (1..hops / 2).map(|i| (format!("D{i}"), refer(i + 1))).collect();
+        defs.insert(format!("D{}", hops / 2), json!({"type": "integer"}));
+        let root = if hops % 2 == 0 { refer(1) } else { json!({"allOf": [refer(1)]}) };
+        assert_eq!(Outline::new(&json!({"items": root, "$defs": defs})).accepts("[1]"), taken);
+    }
+    for (nodes, taken) in [(NODES_MAX - 3, true), (NODES_MAX - 2, false)] {
+        // Besides the three that every outline has.
+        let properties: serde_json::Map<_, _> =
+            (0..nodes).map(|i| (format!("m{i:05}"), json!({"type": "integer"}))).collect();
+        let last = json!({ format!("m{:05}", nodes - 1): 1 }).to_string();
+        assert_eq!(Outline::new(&json!({"properties": properties})).accepts(&last), taken);
     }
     for members in [64, 65] {
         let properties: serde_json::Map<_, _> =
