@@ -1,100 +1,121 @@
 //! Bytes into a JSON string literal, whole or in chunks.
 
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdFrom, SimdMask, dispatch, u8x16};
 use std::io::Write;
 
-/// Bytes that are looked at together: all of them at once where none needs an
-/// escape, else one after the other.
-const BLOCK: usize = 32;
-/// Escaped bytes are gathered up to so many. A power of two, so that an index
-/// within it needs no check.
-const HELD: usize = 256;
+/// Bytes that are looked at together.
+const LANES: usize = 16;
 
-/// For each byte what is written (bytes 0 and 1), how much of that counts (byte
-/// 2), and whether it takes six bytes instead (byte 3), which the shortest
-/// escapes of RFC 8259 §7 leave for rare control characters.
-static WRITTEN: [u32; 256] = written();
+/// Escaped bytes are gathered up to so many, and two blocks more.
+const HELD: usize = 1024;
 
-const fn written() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let short = match byte as u8 {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            b'\t' => b't',
-            b'\n' => b'n',
-            0x0c => b'f',
-            b'\r' => b'r',
-            _ => 0,
-        };
-        table[byte] = match (byte < 0x20, short) {
-            (true, 0) => 1 << 24,
-            (false, 0) => 1 << 16 | byte as u32,
-            _ => 2 << 16 | (short as u32) << 8 | b'\\' as u32,
-        };
-        byte += 1;
+/// What the shortest escape of a control character ends with (RFC 8259 §7), or
+/// zero where there is none.
+const LETTERS: [u8; LANES] = *b"\0\0\0\0\0\0\0\0btn\0fr\0\0";
+
+/// For each set of eight bytes that need a backslash: which lanes of the bytes,
+/// each followed by a backslash, are written.
+static SPREAD: [[u8; LANES]; 256] = spread();
+
+const fn spread() -> [[u8; LANES]; 256] {
+    /// Where the first backslash stands.
+    const BACKSLASH: u8 = 1;
+    let mut table = [[0; LANES]; 256];
+    let mut set = 0;
+    while set < 256 {
+        let (mut at, mut byte) = (0, 0);
+        while byte < 8 {
+            if set >> byte & 1 == 1 {
+                table[set][at] = BACKSLASH;
+                at += 1;
+            }
+            table[set][at] = 2 * byte;
+            (at, byte) = (at + 1, byte + 1);
+        }
+        set += 1;
     }
     table
 }
 
 /// Appends `text` as the inside of a JSON string: no quotes around it.
 ///
-/// No crate is used: those that look for the next byte to escape are slow where
-/// every fifth is one, as in JSON within JSON.
+/// No crate of JSON is used: those look for the next byte to escape, which is slow
+/// where every fifth is one, as in JSON within JSON.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
-    let mut held = [0; HELD + 1];
-    let mut len = 0;
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        let plain = plain_blocks(rest);
-        if plain > 0 {
-            let (copied, after) = rest.split_at(plain);
-            out.extend_from_slice(&held[..len]);
-            out.extend_from_slice(copied);
-            (len, rest) = (0, after);
-        }
-        let (block, after) = rest.split_at(rest.len().min(BLOCK));
-        rest = after;
-        if len > HELD - 2 * BLOCK {
-            out.extend_from_slice(&held[..len]);
-            len = 0;
-        }
-        let before = len;
-        let mut all = 0;
-        for byte in block {
-            let word = WRITTEN[usize::from(*byte)];
-            let at = len & (HELD - 1);
-            held[at..at + 2].copy_from_slice(&[word as u8, (word >> 8) as u8]);
-            len += (word >> 16 & 3) as usize;
-            all |= word;
-        }
-        if all >> 24 != 0 {
-            out.extend_from_slice(&held[..before]);
-            escape_slowly(out, block);
-            len = 0;
-        }
+    escape_at(Level::new(), out, text);
+}
+
+fn escape_at(level: Level, out: &mut Vec<u8>, text: &str) {
+    dispatch!(level, simd => escape(simd, out, text.as_bytes()));
+}
+
+// Without `inline(always)` the instructions of a level are not used.
+#[inline(always)]
+fn escape<S: Simd>(simd: S, out: &mut Vec<u8>, text: &[u8]) {
+    let (mut held, mut len) = ([0; HELD + 2 * LANES], 0);
+    let (blocks, rest) = text.as_chunks::<LANES>();
+    for block in blocks {
+        len = one_block(simd, block, LANES, &mut held, len, out);
+    }
+    if !rest.is_empty() {
+        let mut block = [b' '; LANES];
+        block[..rest.len()].copy_from_slice(rest);
+        len = one_block(simd, &block, rest.len(), &mut held, len, out);
     }
     out.extend_from_slice(&held[..len]);
 }
 
-/// How many bytes of `text`, in whole blocks, need no escape.
-fn plain_blocks(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    blocks.iter().take_while(|block| is_plain(block)).count() * BLOCK
+/// The first `count` bytes of a block, whose others need no escape. Takes and
+/// gives how much of `held` counts.
+#[inline(always)]
+fn one_block<S: Simd>(
+    simd: S,
+    block: &[u8; LANES],
+    count: usize,
+    held: &mut [u8; HELD + 2 * LANES],
+    mut len: usize,
+    out: &mut Vec<u8>,
+) -> usize {
+    if len > HELD {
+        out.extend_from_slice(&held[..len]);
+        len = 0;
+    }
+    let mut bytes = u8x16::simd_from(simd, *block);
+    let control = bytes.simd_lt(u8x16::splat(simd, 0x20));
+    let backslash = u8x16::splat(simd, b'\\');
+    let quoted = bytes.simd_eq(u8x16::splat(simd, b'"')) | bytes.simd_eq(backslash);
+    let set = (control | quoted).to_bitmask() as usize;
+    if set == 0 {
+        bytes.store_slice(&mut held[len..len + LANES]);
+        return len + count;
+    }
+    if control.any_true() {
+        let letters = u8x16::simd_from(simd, LETTERS).swizzle_dyn_precise(bytes);
+        if (control & letters.simd_eq(u8x16::splat(simd, 0))).any_true() {
+            out.extend_from_slice(&held[..len]);
+            one_by_one(out, &block[..count]);
+            return 0;
+        }
+        bytes = control.select(letters, bytes);
+    }
+    for (half, set) in
+        [(bytes.zip_low(backslash), set & 0xff), (bytes.zip_high(backslash), set >> 8 & 0xff)]
+    {
+        let written = half.swizzle_dyn(u8x16::simd_from(simd, SPREAD[set]));
+        written.store_slice(&mut held[len..len + LANES]);
+        len += LANES / 2 + set.count_ones() as usize;
+    }
+    len - (LANES - count)
 }
 
-/// Written so that it becomes vector instructions.
-fn is_plain(bytes: &[u8; BLOCK]) -> bool {
-    !bytes.iter().fold(false, |found, b| found | (*b < 0x20) | (*b == b'"') | (*b == b'\\'))
-}
-
-fn escape_slowly(out: &mut Vec<u8>, bytes: &[u8]) {
+/// For blocks with control characters that take six bytes, which are rare.
+fn one_by_one(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
-        let word = WRITTEN[usize::from(*byte)];
-        match word >> 16 {
-            1 => out.push(*byte),
-            2 => out.extend_from_slice(&[word as u8, (word >> 8) as u8]),
+        let letter = LETTERS.get(usize::from(*byte)).copied().unwrap_or_default();
+        match *byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            0x20.. => out.push(*byte),
+            _ if letter != 0 => out.extend_from_slice(&[b'\\', letter]),
             // Writing to memory does not fail.
             _ => drop(write!(out, "\\u{byte:04x}")),
         }
@@ -201,12 +222,13 @@ impl TextChunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_escaped_reads_back() {
         let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
         let long = "é\"".repeat(1000);
-        let plain = "x".repeat(BLOCK * 3 + 1);
+        let plain = "x".repeat(LANES * 3 + 1);
         let rare = format!("{plain}\u{1}{plain}\n{plain}\u{1f}\"");
         for text in ["", "a", "\"", "\\\u{0}\u{1f}\u{7f}", &all, &long, &plain, &rare, "🎉\u{2028}"]
         {
@@ -220,6 +242,18 @@ mod tests {
                 let mut whole = Vec::new();
                 string_into(&mut whole, text);
                 assert_eq!(whole, format!("\"{inside}\"").as_bytes());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_are_those_of_serde_json(text in "([ -~]{0,9}[\"\\\\\t\n\r\u{8}\u{c}\u{0}-\u{1f}é🎉]{0,3}){0,90}") {
+            let theirs = serde_json::to_string(&text).unwrap();
+            for level in [Level::new(), Level::baseline()] {
+                let mut ours = Vec::new();
+                escape_at(level, &mut ours, &text);
+                prop_assert_eq!(ours, &theirs.as_bytes()[1..theirs.len() - 1]);
             }
         }
     }
