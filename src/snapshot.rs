@@ -347,6 +347,8 @@ impl Server {
             true => out.extend_from_slice(&self.results.cacheable_tail),
             false => out.push(b'}'),
         }
+        // The message ends here too; see `mcp::results`.
+        out.push(b'}');
         out.into()
     }
 

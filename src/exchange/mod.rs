@@ -23,7 +23,7 @@ pub use admit::{Admitted, admit};
 pub use call::{Call, Notices, Phase, event_into};
 pub use levels::LogLevels;
 pub use prepare::prepare;
-pub use reply::{Record, Rendered, Reply, fault_reply};
+pub use reply::{Body, Record, Rendered, Reply, fault_reply};
 pub use subscribe::Subscription;
 pub use words::ResponseHead;
 pub use writer::Writer;

@@ -14,6 +14,7 @@ use crate::observe::Outcome;
 use crate::problem::nearest;
 use crate::snapshot::Server;
 use crate::tool::Tool;
+use bytes::Bytes;
 use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::json;
@@ -121,7 +122,7 @@ impl Asked<'_> {
         headers::check_method(self.facts.headers, self.method)?;
         let results = &self.server.results;
         match self.method {
-            "server/discover" => Ok(self.result(&results.discover)),
+            "server/discover" => Ok(self.result(results.discover.clone())),
             "tools/list" => self.list_tools(),
             "tools/call" => {
                 let name = self.text(self.params.name, "name")?;
@@ -182,7 +183,8 @@ impl Asked<'_> {
         let asked = self.text(self.params.protocol_version, "protocolVersion")?;
         let revision = Revision::negotiate(&asked);
         let record = Record::new(self.method, false);
-        let mut reply = result_reply(self.id, self.server.results.initialize(revision), record);
+        let mut reply =
+            result_reply(self.id, self.server.results.initialize(revision).clone(), record);
         let id = self.server.session_key.issue(revision, (self.facts.now)(), (self.facts.random)());
         if let Ok(value) = HeaderValue::from_str(&id) {
             reply.headers.push((headers::SESSION_ID.clone(), value));
@@ -219,19 +221,19 @@ impl Asked<'_> {
     fn list_tools(&self) -> Result<Next> {
         let cursor = self.params.cursor.map(|raw| self.text(Some(raw), "cursor")).transpose()?;
         match self.server.list(cursor.as_deref(), self.era.is_modern()) {
-            Some(page) => Ok(self.result(&page)),
+            Some(page) => Ok(self.result(page)),
             None => Err(bad_cursor()),
         }
     }
 
-    fn empty_list(&self, result: &[u8]) -> Result<Next> {
+    fn empty_list(&self, result: &Bytes) -> Result<Next> {
         match self.params.cursor {
             Some(_) => Err(bad_cursor()),
-            None => Ok(self.result(result)),
+            None => Ok(self.result(result.clone())),
         }
     }
 
-    fn result(&self, result: &[u8]) -> Next {
+    fn result(&self, result: Bytes) -> Next {
         let record = Record::new(self.method, self.era.is_modern());
         Next::Reply(result_reply(self.id, result, record))
     }

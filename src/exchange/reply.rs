@@ -6,17 +6,43 @@ use crate::observe::{METHODS, Outcome};
 use crate::snapshot::Server;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// An answer that is ready: JSON when it has a body.
 pub struct Reply {
     pub status: u16,
-    pub body: Bytes,
-    pub headers: SmallVec<[(HeaderName, HeaderValue); 1]>,
+    pub body: Body,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whose figures it counts in.
     pub server: Option<Arc<Server>>,
     pub record: Record,
+}
+
+/// In two parts, so that what many answers share is not copied for each.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    pub own: Bytes,
+    pub shared: Bytes,
+}
+
+impl Body {
+    pub fn len(&self) -> usize {
+        self.own.len() + self.shared.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn to_vec(&self) -> Vec<u8> {
+        [&*self.own, &*self.shared].concat()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(own: Vec<u8>) -> Self {
+        Body { own: own.into(), shared: Bytes::new() }
+    }
 }
 
 /// What the log and the figures keep of a request.
@@ -54,13 +80,12 @@ pub fn open_result(id: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"result\":");
 }
 
-/// A reply with a result that is rendered already.
-pub fn result_reply(id: &str, result: &[u8], record: Record) -> Reply {
-    let mut body = Vec::with_capacity(result.len() + id.len() + 40);
-    open_result(id, &mut body);
-    body.extend_from_slice(result);
-    body.push(b'}');
-    Reply { status: 200, body: body.into(), headers: SmallVec::new(), server: None, record }
+/// A reply with a result that is rendered already, up to the end of the message.
+pub fn result_reply(id: &str, result: Bytes, record: Record) -> Reply {
+    let mut own = Vec::with_capacity(id.len() + 40);
+    open_result(id, &mut own);
+    let body = Body { own: own.into(), shared: result };
+    Reply { status: 200, body, headers: Vec::new(), server: None, record }
 }
 
 /// A reply with a JSON-RPC error. Faults of a call have another form; see
@@ -92,7 +117,7 @@ pub fn fault_reply(id: Option<&str>, modern: bool, fault: Fault, mut record: Rec
     record.outcome = Outcome::Fault(fault.class);
     record.modern = modern;
     record.detail = fault.detail;
-    Reply { status, body: body.into(), headers: SmallVec::new(), server: None, record }
+    Reply { status, body: body.into(), headers: Vec::new(), server: None, record }
 }
 
 /// What closes a result of an era, after its last member.

@@ -74,7 +74,7 @@ fn call(name: &str, arguments: &Value, modern: bool) -> Box<Call> {
     let body = json!({"jsonrpc": "2.0", "id": "q", "method": "tools/call", "params": params});
     match next(&snapshot, &headers, &body.to_string()) {
         Next::Exchange(call) | Next::Relay(call) => call,
-        Next::Reply(reply) => panic!("{}", String::from_utf8_lossy(&reply.body)),
+        Next::Reply(reply) => panic!("{}", String::from_utf8_lossy(&reply.body.to_vec())),
         Next::Stream(_) => panic!("a stream"),
     }
 }
@@ -235,7 +235,7 @@ fn ways_and_pages() {
         let params = cursor.map_or(json!({}), |c| json!({ "cursor": c }));
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params});
         match next(&snapshot, &[], &body.to_string()) {
-            Next::Reply(reply) => serde_json::from_slice::<Value>(&reply.body).unwrap(),
+            Next::Reply(reply) => serde_json::from_slice::<Value>(&reply.body.to_vec()).unwrap(),
             _ => panic!("no reply"),
         }
     };

@@ -1,7 +1,7 @@
 //! Writing answers: whole in one write, or as events.
 
 use super::{Context, Gateway};
-use crate::exchange::Reply;
+use crate::exchange::{Body, Reply};
 use http::{HeaderValue, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::prelude::Error;
@@ -55,8 +55,12 @@ impl Gateway {
         ctx.sent = reply.body.len();
         ctx.record = Some((reply.record, reply.server));
         session.write_response_header(Box::new(head.into()), !has_body).await?;
-        if has_body {
-            session.write_response_body(Some(reply.body), true).await?;
+        let Body { own, shared } = reply.body;
+        if !own.is_empty() {
+            session.write_response_body(Some(own), shared.is_empty()).await?;
+        }
+        if !shared.is_empty() {
+            session.write_response_body(Some(shared), true).await?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! Results that need no API, rendered when a snapshot is built. Only the id of
-//! a request is put in at call time.
+//! Results that need no API, rendered when a snapshot is built: each with the
+//! brace that ends its message. Only the id of a request is put before it at call
+//! time.
 
 use super::version::{Revision, SUPPORTED};
 use bytes::Bytes;
@@ -35,7 +36,7 @@ pub struct Results {
 }
 
 /// The empty result of the handshake era.
-pub const EMPTY: &[u8] = b"{}";
+pub const EMPTY: Bytes = Bytes::from_static(b"{}}");
 
 impl Results {
     pub fn new(identity: &Identity) -> Self {
@@ -48,7 +49,7 @@ impl Results {
         );
         let list = |name: &str| {
             let head = format!("{{\"{name}\":[]");
-            [Bytes::from(format!("{head}{cacheable_tail}")), Bytes::from(format!("{head}}}"))]
+            [Bytes::from(format!("{head}{cacheable_tail}}}")), Bytes::from(format!("{head}}}}}"))]
         };
         let mut discover =
             json!({ "supportedVersions": SUPPORTED, "capabilities": capabilities() });
@@ -58,7 +59,7 @@ impl Results {
         let mut discover = discover.to_string();
         discover.pop();
         Results {
-            discover: format!("{discover}{cacheable_tail}").into(),
+            discover: format!("{discover}{cacheable_tail}}}").into(),
             initialize: [Revision::R2025_03_26, Revision::R2025_06_18, Revision::R2025_11_25]
                 .map(|r| initialize(identity, &info, r)),
             resources: list("resources"),
@@ -95,7 +96,7 @@ fn initialize(identity: &Identity, info: &Value, revision: Revision) -> Bytes {
     if let Some(text) = &identity.instructions {
         result["instructions"] = text.as_str().into();
     }
-    result.to_string().into()
+    format!("{result}}}").into()
 }
 
 /// Resources and prompts are declared because their lists are answered.
@@ -116,7 +117,10 @@ mod tests {
             instructions: Some("Buy.".into()),
             ttl_ms: 5,
         });
-        let parse = |b: &Bytes| serde_json::from_slice::<Value>(b).unwrap();
+        let parse = |b: &Bytes| {
+            let result = b.strip_suffix(b"}").unwrap();
+            serde_json::from_slice::<Value>(result).unwrap()
+        };
         let modern =
             [&results.discover, &results.resources[0], &results.templates[0], &results.prompts[0]];
         for result in modern.map(parse) {
