@@ -1,5 +1,6 @@
 //! Reading a client's body: bounded in bytes and in time.
 
+use super::edge::Progress;
 use crate::config::units::show_bytes;
 use crate::fault::{Class, Fault};
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ pub async fn read(
     session: &mut Session,
     limit: usize,
     time: Duration,
+    progress: Option<&Progress>,
 ) -> Result<std::result::Result<Bytes, Fault>> {
     if expects_continue(session) {
         let keepalive = session.get_keepalive();
@@ -24,9 +26,14 @@ pub async fn read(
         // body came in.
         session.set_keepalive(keepalive);
     }
-    match fast_timeout(time, read_all(session, limit)).await {
-        Ok(Ok(Some(body))) => Ok(Ok(body)),
-        Ok(Ok(None)) => {
+    let read = read_all(session, limit);
+    let read = match progress {
+        Some(progress) => progress.within(time, read).await,
+        None => fast_timeout(time, read).await.ok(),
+    };
+    match read {
+        Some(Ok(Some(body))) => Ok(Ok(body)),
+        Some(Ok(None)) => {
             discard(session).await;
             let message = format!(
                 "the message is larger than {}; the limit is `limits.request` of the server",
@@ -34,12 +41,12 @@ pub async fn read(
             );
             Ok(Err(Fault::new(Class::BodyTooLarge, message)))
         }
-        Ok(Err(e)) => {
+        Some(Err(e)) => {
             let fault = Fault::new(Class::InvalidRequest, "the body is not framed as HTTP says");
             tracing::debug!("a broken body: {e}");
             Ok(Err(fault))
         }
-        Err(_) => {
+        None => {
             let message = format!("the message did not arrive within {} s", time.as_secs());
             Ok(Err(Fault::new(Class::BodyTimeout, message)))
         }

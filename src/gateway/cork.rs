@@ -52,13 +52,31 @@ struct Line {
     blocked: Option<Instant>,
     /// What a release ran into, until somebody reads or writes.
     failed: Option<io::ErrorKind>,
+    /// Whether the next read is to fail, and it alone.
+    interrupted: bool,
 }
 
 impl Cork {
     pub fn new(inner: Stream) -> Self {
-        let held = Vec::new();
-        let line = Line { inner, held, written: 0, due: false, blocked: None, failed: None };
-        Cork(Arc::new(Mutex::new(line)))
+        Cork(Arc::new(Mutex::new(Line {
+            inner,
+            held: Vec::new(),
+            written: 0,
+            due: false,
+            blocked: None,
+            failed: None,
+            interrupted: false,
+        })))
+    }
+
+    /// Makes who reads or writes next give up: the client takes nothing.
+    pub fn fail(&self) {
+        self.0.lock().failed = Some(io::ErrorKind::TimedOut);
+    }
+
+    /// Makes the next read fail. What is written meanwhile still arrives.
+    pub fn interrupt(&self) {
+        self.0.lock().interrupted = true;
     }
 
     /// Writes what was to be flushed, as far as the client takes it. Gives since
@@ -149,6 +167,9 @@ impl AsyncRead for Cork {
     ) -> Poll<io::Result<()>> {
         let mut line = self.0.lock();
         line.check()?;
+        if std::mem::take(&mut line.interrupted) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut line.inner).poll_read(cx, buf)
     }
 }
@@ -316,6 +337,20 @@ mod tests {
         cork.flush().await.unwrap();
         assert!(cork.release(&mut cx).is_err());
         assert!(cork.write_all(b"x").await.is_err(), "told to the next writer");
+    }
+
+    #[tokio::test]
+    async fn an_interruption_is_of_one_read_and_a_failure_of_what_comes_first() {
+        let (ours, mut theirs) = duplex(10);
+        let mut cork = Cork::new(Box::new(ours));
+        theirs.write_all(b"xy").await.unwrap();
+        cork.interrupt();
+        cork.write_all(b"1").await.unwrap();
+        assert_eq!(cork.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(cork.read_u8().await.unwrap(), b'x');
+        cork.fail();
+        assert_eq!(cork.write_all(b"2").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(cork.read_u8().await.unwrap(), b'y');
     }
 
     #[tokio::test]

@@ -82,9 +82,6 @@ impl ServerApp for Edge {
     }
 }
 
-/// Beyond `write_timeout`, so that what Pingora has to say of it is said first.
-const STUCK_GRACE: Duration = Duration::from_secs(1);
-
 impl Edge {
     /// Serves the requests of a connection, one after the other.
     async fn http1(
@@ -159,27 +156,36 @@ impl Connection {
             if let Poll::Ready(done) = request.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
-            let Ok(blocked) = self.cork.release(cx) else {
-                // Told to who reads or writes next, if there is one.
-                return match request.poll(cx) {
-                    Poll::Pending => Poll::Ready(None),
-                    done => done,
-                };
-            };
+            let Ok(blocked) = self.cork.release(cx) else { return last_words(request, cx) };
             let begun = self.progress.header_is_complete(turn.nth);
             let due = if begun { self.progress.deadline() } else { Some(turn.header_due) };
-            // Pingora has a time for bodies only, which goes first.
-            let stuck = blocked.map(|since| since + turn.write_timeout + STUCK_GRACE);
+            let stuck = blocked.map(|since| since + turn.write_timeout);
             let Some(due) = due.into_iter().chain(stuck).min() else { return Poll::Pending };
             ready!(self.alarm.poll(due, cx));
             if stuck == Some(due) {
                 tracing::debug!("a client takes nothing; its connection is closed");
+                self.cork.fail();
+                return last_words(request, cx);
             }
-            if !begun || stuck == Some(due) {
+            if !begun {
                 return Poll::Ready(None);
             }
-            self.progress.ring();
+            if self.progress.ring() {
+                self.cork.interrupt();
+            }
         }
+    }
+}
+
+/// Polls a request whose connection has failed: who reads or writes next is told,
+/// if there is one.
+fn last_words<T>(
+    request: Pin<&mut (dyn Future<Output = Option<T>> + Send)>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<T>> {
+    match request.poll(cx) {
+        Poll::Pending => Poll::Ready(None),
+        done => done,
     }
 }
 
@@ -192,6 +198,8 @@ pub struct Progress {
     due: AtomicU64,
     /// Whether that time is over.
     late: AtomicBool,
+    /// Whether whoever reads from the client is to be told of it.
+    interrupts: AtomicBool,
 }
 
 impl Progress {
@@ -201,6 +209,7 @@ impl Progress {
             headers: AtomicU32::new(0),
             due: AtomicU64::new(0),
             late: AtomicBool::new(false),
+            interrupts: AtomicBool::new(false),
         }
     }
 
@@ -213,18 +222,25 @@ impl Progress {
         (due > 0).then(|| self.began + Duration::from_millis(due))
     }
 
-    /// Tells the one being served that its time is over.
-    fn ring(&self) {
+    /// Tells the one being served that its time is over; gives whether by a read
+    /// that fails.
+    fn ring(&self) -> bool {
         self.due.store(0, Ordering::Relaxed);
         self.late.store(true, Ordering::Relaxed);
+        self.interrupts.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, time: Duration, interrupts: bool) {
+        let due = (self.began.elapsed() + time).as_millis();
+        self.late.store(false, Ordering::Relaxed);
+        self.interrupts.store(interrupts, Ordering::Relaxed);
+        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Does `work` by a deadline, with the one timer of the connection; `None`
     /// when the time is over. One at a time.
     pub async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
-        let due = (self.began.elapsed() + time).as_millis();
-        self.late.store(false, Ordering::Relaxed);
-        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.begin(time, false);
         // Also where the work is given up.
         let _over = Over(&self.due);
         let mut work = std::pin::pin!(work);
@@ -242,6 +258,27 @@ struct Over<'p>(&'p AtomicU64);
 impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The time of work that is not ours to poll: when it is over, the next read from
+/// the client fails, which the proxy path always waits for.
+pub struct Until(Arc<Progress>);
+
+impl Until {
+    pub fn new(progress: Arc<Progress>, time: Duration) -> Self {
+        progress.begin(time, true);
+        Until(progress)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.0.late.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Until {
+    fn drop(&mut self) {
+        self.0.due.store(0, Ordering::Relaxed);
     }
 }
 

@@ -101,9 +101,10 @@ impl ProxyHttp for Gateway {
             false => Some(0),
         };
         session.set_keepalive(keep);
-        // `Edge` and `body::read` have the deadlines.
+        // `Edge` and `body::read` have the deadlines; that of writes for HTTP/1 only.
         session.set_read_timeout(None);
-        session.set_write_timeout(Some(limits.write_timeout));
+        let is_http2 = ctx.progress.is_none();
+        session.set_write_timeout(is_http2.then_some(limits.write_timeout));
         ctx.loaded = Some(loaded);
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
         session.set_ignore_info_resp(true);
@@ -263,7 +264,8 @@ impl Gateway {
             session.enable_retry_buffering();
         }
         let limit = server.request_bytes_max;
-        let body = match body::read(session, limit, loaded.limits.body_timeout).await? {
+        let (time, progress) = (loaded.limits.body_timeout, ctx.progress.as_deref());
+        let body = match body::read(session, limit, time, progress).await? {
             Ok(body) => body,
             Err(fault) => {
                 session.set_keepalive(None);
@@ -300,6 +302,7 @@ impl Gateway {
             _ => 502,
         };
         let reuse = match (&mut ctx.relay, code) {
+            (Some(relay), _) if relay.is_late() => relay::fail(self, session, e, ctx).await.is_ok(),
             (Some(_), 502) => relay::fail(self, session, e, ctx).await.is_ok(),
             (Some(_), _) if e.etype() == &relay::ENDED => {
                 relay::fail(self, session, e, ctx).await.is_ok()

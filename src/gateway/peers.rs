@@ -151,7 +151,8 @@ fn peer(
     options.verify_cert = settings.tls.verify;
     options.verify_hostname = settings.tls.verify;
     options.max_h2_streams = H2_STREAMS_MAX;
-    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+    // Nothing of a client's request is passed on, so nothing is to be taken out of it.
+    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
     match (settings.http2, endpoint.tls) {
         (Http2::Never, _) | (Http2::Auto, false) => options.set_http_version(1, 1),
         (Http2::Auto, true) => options.set_http_version(2, 1),

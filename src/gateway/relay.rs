@@ -1,6 +1,7 @@
 //! Answers passed on as they come, by Pingora's proxy path: constant memory and
 //! back-pressure, however large the answer is.
 
+use super::edge::Until;
 use super::{Context, Gateway, Loaded, connector, peers::Peer, permit::Permit};
 use crate::config::AnswerAs;
 use crate::exchange::decode::Decoder;
@@ -30,6 +31,8 @@ pub struct Relay {
     /// A pooled connection turned out dead: the retry takes a new one.
     pub stale: bool,
     deadline: Instant,
+    /// The same, told by `Edge`; HTTP/2 has none, and Pingora's time for each read.
+    until: Option<Until>,
     /// Pieces that Pingora may still drop when the upstream fails.
     unwritten: Unwritten,
     /// Answers before the answer.
@@ -79,13 +82,19 @@ impl Gateway {
             self.send(session, ctx, super::calls::overloaded(&call)).await?;
             return Ok(true);
         };
-        let deadline = Instant::now() + call.tool.timeout;
+        let time = call.tool.timeout;
+        let deadline = Instant::now() + time;
+        let until = ctx.progress.clone().map(|progress| Until::new(progress, time));
+        if until.is_some() {
+            forget_headers(session);
+        }
         ctx.relay = Some(Box::new(Relay {
             call,
             loaded,
             peer: None,
             stale: false,
             deadline,
+            until,
             unwritten: Unwritten::default(),
             informational: 0,
             writer: None,
@@ -132,7 +141,21 @@ impl Unwritten {
     }
 }
 
+/// Takes the client's headers away, of which nothing is passed on: Pingora would
+/// copy them to begin the API's request with.
+fn forget_headers(session: &mut Session) {
+    let request = session.req_header_mut();
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.version) = (request.method.clone(), request.version);
+    *request = parts.into();
+}
+
 impl Relay {
+    /// Whether its time is over.
+    pub fn is_late(&self) -> bool {
+        self.until.as_ref().is_some_and(Until::is_over)
+    }
+
     fn picked(&self) -> Option<&Peer> {
         let peers = &self.loaded.peers[self.call.tool.upstream];
         peers.at(self.peer?)
@@ -147,8 +170,8 @@ impl Relay {
                     true => peer.unpooled(),
                     false => Box::new(peer.peer.clone()),
                 };
-                peer.options.read_timeout = Some(self.call.tool.timeout);
-                peer.options.write_timeout = Some(self.call.tool.timeout);
+                let time = self.until.is_none().then_some(self.call.tool.timeout);
+                (peer.options.read_timeout, peer.options.write_timeout) = (time, time);
                 Ok(peer)
             }
             None => Error::e_explain(ErrorType::ConnectNoRoute, "no upstream address"),
@@ -295,8 +318,12 @@ pub async fn fail(
     e: &Error,
     ctx: &mut Context,
 ) -> Result<()> {
-    let fault: Fault = super::failure::broken(e);
     let relay = of(ctx)?;
+    let late = relay.is_late();
+    let fault: Fault = match late {
+        true => super::failure::late(&relay.call),
+        false => super::failure::broken(e),
+    };
     if relay.done {
         return Ok(());
     }
@@ -312,7 +339,8 @@ pub async fn fail(
     relay.unwritten.forget(session.as_downstream().body_bytes_sent());
     let mut out = relay.unwritten.take();
     if let Some(writer) = &mut relay.writer {
-        writer.cut(fault.class, &format!("cut here: {}", fault.message), &mut out);
+        let why = if late { "the call's time is over" } else { &fault.message };
+        writer.cut(fault.class, &format!("cut here: {why}"), &mut out);
     }
     ctx.sent += out.len();
     session.write_response_body(Some(out.into()), true).await
