@@ -3,6 +3,7 @@
 
 mod body;
 mod calls;
+mod client;
 mod connector;
 mod cork;
 mod edge;
@@ -12,12 +13,14 @@ mod idle;
 mod live;
 mod peers;
 mod permit;
+mod plain;
 mod ports;
 mod relay;
 mod reply;
 mod serve;
 mod shared;
 mod stream;
+mod unread;
 
 pub use live::{Live, Loaded};
 pub use peers::load_peers;

@@ -2,7 +2,7 @@
 //! back-pressure, however large the answer is.
 
 use super::edge::Until;
-use super::{Context, Gateway, Loaded, connector, peers::Peer, permit::Permit};
+use super::{Context, Gateway, Loaded, client, peers::Peer, permit::Permit};
 use crate::config::AnswerAs;
 use crate::exchange::decode::Decoder;
 use crate::exchange::{Call, Record, ResponseHead, Writer};
@@ -185,13 +185,13 @@ impl Relay {
             return Error::e_explain(ErrorType::InternalError, "no peer was chosen");
         };
         let version = request.version;
-        *request = connector::request_header(&self.call, peer)?;
+        *request = client::request_header(&self.call, peer)?;
         if self.call.request.body.is_none() {
             // The client's message had a body, so Pingora would announce one.
             request.insert_header(CONTENT_LENGTH, 0)?;
         }
         if version == Version::HTTP_2 {
-            connector::for_http2(request, peer)?;
+            client::for_http2(request, peer)?;
         }
         request.set_version(version);
         Ok(())
@@ -206,7 +206,7 @@ pub async fn open(
     ctx: &mut Context,
 ) -> Result<()> {
     let relay = of(ctx)?;
-    connector::sound(response, &mut relay.informational)?;
+    client::sound(response, &mut relay.informational)?;
     if response.status.is_informational() {
         return Ok(());
     }
