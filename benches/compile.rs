@@ -3,12 +3,10 @@
 //! `cargo bench --bench compile`; a document of your own with
 //! `DRAWBRIDGE_BENCH_DOCUMENT=FILE`.
 
-use drawbridge::config::{Api, Config, Server};
-use drawbridge::mcp::session::SessionKey;
-use drawbridge::openapi::Document;
-use drawbridge::snapshot::{Ingredients, build};
-use std::collections::HashMap;
-use std::sync::Arc;
+#[path = "fixture/load.rs"]
+mod load;
+
+use load::loaded;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,25 +16,7 @@ fn main() {
 }
 
 fn load(bytes: Vec<u8>) -> usize {
-    let root = drawbridge::read::read(bytes).expect("the document can be read");
-    let document = Document::new(root, None).expect("the document is OpenAPI");
-    let mut api = Api::new("api", "inline");
-    api.upstream.urls = vec!["http://127.0.0.1:9".to_owned()];
-    let config = Config {
-        apis: vec![api],
-        servers: vec![Server::of_api("main", "api", "/mcp")],
-        ..Config::default()
-    };
-    let documents = HashMap::from([("api".to_owned(), document)]);
-    let (snapshot, _, problems) = build(&Ingredients {
-        config: &config,
-        documents: &documents,
-        listeners: &[],
-        session_key: Arc::new(SessionKey::new(b"bench")),
-        generation: 1,
-    });
-    let snapshot = snapshot.unwrap_or_else(|| panic!("{problems:?}"));
-    snapshot.servers[0].tools.len()
+    loaded(bytes).servers[0].tools.len()
 }
 
 #[divan::bench]
