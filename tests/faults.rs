@@ -172,6 +172,26 @@ fn a_client_that_does_not_read_is_given_up() {
     }
 }
 
+/// Pingora does not read on after a byte that nobody expected.
+#[test]
+fn a_client_that_sends_too_much_does_not_keep_its_call() {
+    let upstream = Upstream::start(|_| vec![Step::Hang]);
+    let mut rig = Rig::of(&upstream);
+    rig.api()["upstream"]["timeout"] = json!("300ms");
+    let binary = rig.start();
+    for way in api::WAYS {
+        let before = upstream.requests().len();
+        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
+        let mut connection = Connection::open(binary.address);
+        connection.send(&message.bytes(binary.address));
+        upstream.wait("the call", |log| log.requests.len() > before);
+        connection.send(b"P");
+        let its = upstream.last().connection;
+        upstream.wait("the end of the call", |log| log.closed.contains(&its));
+        binary.wait_metric("drawbridge_open{what=\"calls\"}", 0.0);
+    }
+}
+
 /// Small answers, whose headers are what the client does not take.
 #[test]
 fn a_client_that_asks_on_and_on_and_does_not_read_is_given_up() {

@@ -5,6 +5,7 @@ mod support;
 
 use serde_json::json;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use support::api;
 use support::binary::Binary;
 use support::mcp::Client;
@@ -56,6 +57,26 @@ fn zstd(data: &[u8]) -> Vec<u8> {
 fn encoded(encoding: &str, body: Vec<u8>) -> Step {
     let headers = format!("Content-Type: text/plain\r\nContent-Encoding: {encoding}\r\n");
     reply("200 OK", &headers, body)
+}
+
+/// An address that answers once and never again, before one that always does.
+#[test]
+fn a_connection_that_turns_out_dead_is_replaced_by_another_address() {
+    let answered = AtomicBool::new(false);
+    let dying = Upstream::start(move |_| match answered.swap(true, Ordering::Relaxed) {
+        false => vec![text("good")],
+        true => vec![Step::Close],
+    });
+    let healthy = Upstream::start(|_| vec![text("good")]);
+    let mut rig = Rig::of(&dying);
+    rig.api()["upstream"]["urls"] = json!([dying.url(), healthy.url()]);
+    let binary = rig.start();
+    let mut client = Client::of(&binary);
+    for _ in 0..3 {
+        let answer = client.call(Era::Modern, &api::get("whole"), json!({"case": "x"}));
+        assert_eq!(answer.outcome(), "ok", "{}", answer.text());
+    }
+    assert_eq!((dying.requests().len(), healthy.requests().len()), (2, 2));
 }
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";

@@ -88,12 +88,14 @@ impl Upstream {
                 let head = ResponseHead { status: head.status, headers: &head.headers };
                 Ok(call.answer(&head, &body))
             }
-            Asked::Unread(stream) => Box::pin(self.read_by_pingora(stream, peer, call)).await,
-            Asked::TooLarge => Err(too_large(call.tool.response_bytes_max)),
-            Asked::Stale if is_idempotent(&call.request.method) => {
-                Box::pin(self.ask_by_pingora(peers, peer, call, true)).await
+            Asked::Unread(stream) => {
+                Box::pin(self.read_by_pingora(stream, peers, peer, call)).await
             }
-            Asked::Stale => Err(closed(&std::io::ErrorKind::UnexpectedEof.into())),
+            Asked::TooLarge => Err(too_large(call.tool.response_bytes_max)),
+            Asked::Stale(_) if is_idempotent(&call.request.method) => {
+                Box::pin(self.ask_by_pingora(peers, pick(peers)?, call, true)).await
+            }
+            Asked::Stale(e) => Err(closed(&e)),
         }
     }
 
@@ -108,10 +110,22 @@ impl Upstream {
         self.read_untimed(opened, call).await
     }
 
-    /// The rest of an exchange whose request was sent.
-    async fn read_by_pingora(&self, stream: Stream, peer: &Peer, call: &Call) -> Result<Rendered> {
+    /// The rest of an exchange whose request was sent on a connection used before.
+    async fn read_by_pingora(
+        &self,
+        stream: Stream,
+        peers: &Peers,
+        peer: &Peer,
+        call: &Call,
+    ) -> Result<Rendered> {
         let mut session = ClientSession::H1(Http1::new_with_options(stream, &peer.peer));
-        read_head(&mut session).await.map_err(|e| broken(&e))?;
+        if let Err(mut e) = read_head(&mut session).await {
+            e.retry.decide_reuse(true);
+            if e.retry() && is_idempotent(&call.request.method) {
+                return self.ask_by_pingora(peers, pick(peers)?, call, true).await;
+            }
+            return Err(broken(&e));
+        }
         self.read_untimed(Opened { session, peer, unpooled: None }, call).await
     }
 

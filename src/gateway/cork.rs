@@ -74,9 +74,14 @@ impl Cork {
         self.0.lock().failed = Some(io::ErrorKind::TimedOut);
     }
 
-    /// Makes the next read fail. What is written meanwhile still arrives.
-    pub fn interrupt(&self) {
-        self.0.lock().interrupted = true;
+    /// Makes the next read fail, or not. What is written meanwhile still arrives.
+    pub fn interrupt(&self, whether: bool) {
+        self.0.lock().interrupted = whether;
+    }
+
+    /// Whether nobody has read since.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.lock().interrupted
     }
 
     /// Writes what was to be flushed, as far as the client takes it. Gives since
@@ -344,13 +349,18 @@ mod tests {
         let (ours, mut theirs) = duplex(10);
         let mut cork = Cork::new(Box::new(ours));
         theirs.write_all(b"xy").await.unwrap();
-        cork.interrupt();
+        cork.interrupt(true);
         cork.write_all(b"1").await.unwrap();
+        assert!(cork.is_interrupted());
         assert_eq!(cork.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(cork.read_u8().await.unwrap(), b'x');
+        cork.interrupt(true);
+        cork.interrupt(false);
+        theirs.write_all(b"z").await.unwrap();
+        assert_eq!(cork.read_u8().await.unwrap(), b'y');
         cork.fail();
         assert_eq!(cork.write_all(b"2").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(cork.read_u8().await.unwrap(), b'y');
+        assert_eq!(cork.read_u8().await.unwrap(), b'z');
     }
 
     #[tokio::test]

@@ -103,6 +103,7 @@ impl Edge {
             };
             let turn = Turn { nth, header_due, write_timeout };
             let progress = connection.progress.clone();
+            connection.begin_turn();
             session.set_connection_user_context(Some(Box::new(Nth(nth, progress))));
             let mut request = self.proxy.process_new_http(session, stop);
             let done = std::future::poll_fn(|cx| connection.poll(request.as_mut(), &turn, cx));
@@ -135,13 +136,26 @@ struct Connection {
     cork: Cork,
     progress: Arc<Progress>,
     alarm: Alarm,
+    /// Whether the request being served was interrupted.
+    interrupted: bool,
 }
+
+/// How long an interruption may wait for somebody to read. Pingora does not read
+/// while it writes to either side, and never again once a client has sent a byte
+/// too many.
+const UNHEARD_MAX: Duration = Duration::from_secs(1);
 
 impl Connection {
     fn new(cork: Cork, header_timeout: Duration) -> Self {
         let progress = Progress::new();
         let alarm = Alarm(Box::pin(sleep_until(progress.began + header_timeout)));
-        Connection { cork, progress: Arc::new(progress), alarm }
+        Connection { cork, progress: Arc::new(progress), alarm, interrupted: false }
+    }
+
+    /// Forgets what was meant for the request before.
+    fn begin_turn(&mut self) {
+        self.cork.interrupt(false);
+        self.interrupted = false;
     }
 
     /// Polls a request. Where it waits, what it wrote is released, and it is told
@@ -170,10 +184,26 @@ impl Connection {
             if !begun {
                 return Poll::Ready(None);
             }
-            if self.progress.ring() {
-                self.cork.interrupt();
+            if self.progress.ring() && self.interrupt(blocked.is_some()).is_err() {
+                tracing::debug!("nobody hears that a call's time is over; its client is let go");
+                return Poll::Ready(None);
             }
         }
+    }
+
+    /// Tells the proxy path that the time of its call is over. An error where it was
+    /// told before, and neither heard it nor waits for its client.
+    fn interrupt(&mut self, writing: bool) -> Result<(), ()> {
+        let unheard = self.interrupted && self.cork.is_interrupted();
+        if unheard && !writing {
+            return Err(());
+        }
+        if unheard || !self.interrupted {
+            self.interrupted = true;
+            self.cork.interrupt(true);
+            self.progress.ring_again(UNHEARD_MAX);
+        }
+        Ok(())
     }
 }
 
@@ -230,11 +260,15 @@ impl Progress {
         self.interrupts.load(Ordering::Relaxed)
     }
 
-    fn begin(&self, time: Duration, interrupts: bool) {
+    fn ring_again(&self, time: Duration) {
         let due = (self.began.elapsed() + time).as_millis();
+        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn begin(&self, time: Duration, interrupts: bool) {
         self.late.store(false, Ordering::Relaxed);
         self.interrupts.store(interrupts, Ordering::Relaxed);
-        self.due.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.ring_again(time);
     }
 
     /// Does `work` by a deadline, with the one timer of the connection; `None`

@@ -29,13 +29,18 @@ pub fn too_large(limit: usize) -> Fault {
     )
 }
 
+/// Nothing was sent, and the time is over.
+pub fn unreached() -> Fault {
+    Fault::new(
+        Class::UpstreamTimeout,
+        "The API could not be reached in time; nothing was sent, it may be called again",
+    )
+}
+
 /// Nothing was sent.
 pub fn unreachable(e: &Error) -> Fault {
     let fault = match e.etype() {
-        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Fault::new(
-            Class::UpstreamTimeout,
-            "The API could not be reached in time; nothing was sent, it may be called again",
-        ),
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => unreached(),
         _ => Fault::new(
             Class::UpstreamRefused,
             "The API cannot be reached; nothing was sent, it may be called again later",

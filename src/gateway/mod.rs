@@ -104,10 +104,9 @@ impl ProxyHttp for Gateway {
             false => Some(0),
         };
         session.set_keepalive(keep);
-        // `Edge` and `body::read` have the deadlines; that of writes for HTTP/1 only.
+        // `Edge` and `body::read` have the deadlines. This one is of a whole body.
         session.set_read_timeout(None);
-        let is_http2 = ctx.progress.is_none();
-        session.set_write_timeout(is_http2.then_some(limits.write_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
         ctx.loaded = Some(loaded);
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
         session.set_ignore_info_resp(true);
@@ -185,10 +184,10 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         _: &HttpPeer,
-        _: &mut Context,
+        ctx: &mut Context,
         mut e: Box<Error>,
     ) -> Box<Error> {
-        e.set_retry(true);
+        e.set_retry(!ctx.relay.as_ref().is_some_and(|relay| relay.is_late()));
         e
     }
 

@@ -12,7 +12,8 @@ use crate::exchange::Call;
 use crate::tool::request::{UpstreamRequest, is_safe};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use pingora_core::protocols::Stream;
@@ -40,7 +41,7 @@ pub enum Asked {
     /// The answer is longer than it may be.
     TooLarge,
     /// The connection ended before any answer.
-    Stale,
+    Stale(io::Error),
 }
 
 #[derive(Debug)]
@@ -49,21 +50,31 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
-/// Whether a request can be made here.
+/// Whether a request can be made here. A credential may have any name, also one
+/// that is of the connection.
 pub fn possible(request: &UpstreamRequest) -> bool {
-    request.method != Method::HEAD && request.target.bytes().all(|b| b.is_ascii_graphic())
+    let ours = |name: &HeaderName| {
+        matches!(
+            *name,
+            HOST | CONTENT_LENGTH | ACCEPT_ENCODING | CONNECTION | TRANSFER_ENCODING | UPGRADE
+        )
+    };
+    request.method != Method::HEAD
+        && request.target.bytes().all(|b| b.is_ascii_graphic())
+        && !request.headers.iter().any(|(name, _)| ours(name))
 }
 
 /// Sends the request of a call and reads its answer. An error is that of an answer
 /// that broke off.
 pub async fn ask(mut stream: Stream, peer: &Peer, call: &Call) -> io::Result<Asked> {
-    if send(&mut stream, peer, &call.request).await.is_err() {
-        return Ok(Asked::Stale);
+    if let Err(e) = send(&mut stream, peer, &call.request).await {
+        return Ok(Asked::Stale(e));
     }
     let mut read = BytesMut::with_capacity(READ_BYTES);
-    // Of an error before any answer it is not told more than of an end.
-    if !stream.read_buf(&mut read).await.is_ok_and(|n| n > 0) {
-        return Ok(Asked::Stale);
+    match stream.read_buf(&mut read).await {
+        Ok(0) => return Ok(Asked::Stale(io::ErrorKind::UnexpectedEof.into())),
+        Ok(_) => {}
+        Err(e) => return Ok(Asked::Stale(e)),
     }
     let Some((head, length)) = plain(&mut read) else {
         return Ok(Asked::Unread(Box::new(Unread::new(read.freeze(), stream))));

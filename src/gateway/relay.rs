@@ -28,6 +28,8 @@ pub struct Relay {
     pub call: Box<Call>,
     loaded: Arc<Loaded>,
     peer: Option<usize>,
+    /// Whether a request may have reached the API.
+    sent: bool,
     /// A pooled connection turned out dead: the retry takes a new one.
     pub stale: bool,
     deadline: Instant,
@@ -92,6 +94,7 @@ impl Gateway {
             call,
             loaded,
             peer: None,
+            sent: false,
             stale: false,
             deadline,
             until,
@@ -147,6 +150,7 @@ fn forget_headers(session: &mut Session) {
     let request = session.req_header_mut();
     let (mut parts, ()) = http::Request::new(()).into_parts();
     (parts.method, parts.version) = (request.method.clone(), request.version);
+    parts.uri = request.uri.clone();
     *request = parts.into();
 }
 
@@ -170,8 +174,15 @@ impl Relay {
                     true => peer.unpooled(),
                     false => Box::new(peer.peer.clone()),
                 };
-                let time = self.until.is_none().then_some(self.call.tool.timeout);
-                (peer.options.read_timeout, peer.options.write_timeout) = (time, time);
+                let time = Some(self.call.tool.timeout);
+                peer.options.read_timeout = time.filter(|_| self.until.is_none());
+                // Always: a client that is gone, or a deadline, is not seen meanwhile.
+                peer.options.write_timeout = time;
+                let left = self.deadline.saturating_duration_since(Instant::now());
+                let options = &mut peer.options;
+                options.connection_timeout = options.connection_timeout.map(|t| t.min(left));
+                options.total_connection_timeout =
+                    options.total_connection_timeout.map(|t| t.min(left));
                 Ok(peer)
             }
             None => Error::e_explain(ErrorType::ConnectNoRoute, "no upstream address"),
@@ -180,7 +191,11 @@ impl Relay {
 
     /// Puts the call's request in place of the client's: nothing of it is kept
     /// but the version, which Pingora chose for the upstream.
-    pub fn write_request(&self, request: &mut RequestHeader) -> Result<()> {
+    pub fn write_request(&mut self, request: &mut RequestHeader) -> Result<()> {
+        if self.is_late() {
+            return Error::e_explain(ErrorType::ConnectTimedout, "connected too late");
+        }
+        self.sent = true;
         let Some(peer) = self.picked() else {
             return Error::e_explain(ErrorType::InternalError, "no peer was chosen");
         };
@@ -320,9 +335,10 @@ pub async fn fail(
 ) -> Result<()> {
     let relay = of(ctx)?;
     let late = relay.is_late();
-    let fault: Fault = match late {
-        true => super::failure::late(&relay.call),
-        false => super::failure::broken(e),
+    let fault: Fault = match (late, relay.sent) {
+        (true, true) => super::failure::late(&relay.call),
+        (true, false) => super::failure::unreached(),
+        (false, _) => super::failure::broken(e),
     };
     if relay.done {
         return Ok(());
