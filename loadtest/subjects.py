@@ -76,8 +76,9 @@ class Subject:
 class Subjects:
     """Everything a run has started; leaving the `with` block stops it all."""
 
-    def __init__(self, host, binaries, directory, cpus):
+    def __init__(self, host, binaries, drawbridge, directory, cpus):
         self.host, self.binaries, self.directory, self.cpus = host, binaries, directory, cpus
+        self.drawbridge = drawbridge
         self.running = {}
 
     def __enter__(self):
@@ -139,7 +140,7 @@ class Subjects:
             self._start("nginx", self.cpus.subject, nginx, command)
 
     def _serve(self, name, address, admin, conf):
-        command = ["drawbridge", "serve", "-c", conf]
+        command = [self.drawbridge, "serve", "-c", conf]
         self._start(name, self.cpus.subject, address, command, (admin, "/readyz"))
 
     def _start(self, name, cpu, authority, command, ready=None):
