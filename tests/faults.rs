@@ -5,6 +5,7 @@ mod support;
 use serde_json::json;
 use std::time::Duration;
 use support::api;
+use support::binary::Binary;
 use support::binary::Signal;
 use support::http::Connection;
 use support::mcp::Client;
@@ -149,6 +150,16 @@ fn an_answer_that_drips_ends_at_the_deadline() {
     }
 }
 
+/// A client whose call has reached the API.
+fn calling(binary: &Binary, upstream: &Upstream, way: &str) -> Connection {
+    let before = upstream.requests().len();
+    let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
+    let mut connection = Connection::open(binary.address);
+    connection.send(&message.bytes(binary.address));
+    upstream.wait("the call", |log| log.requests.len() > before);
+    connection
+}
+
 #[test]
 fn a_client_that_does_not_read_is_given_up() {
     let upstream = Upstream::start(|_| {
@@ -159,11 +170,7 @@ fn a_client_that_does_not_read_is_given_up() {
     rig.api()["limits"] = json!({"response": "60MiB", "stream": "60MiB"});
     let binary = rig.start();
     for way in api::WAYS {
-        let before = upstream.requests().len();
-        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
-        let mut connection = Connection::open(binary.address);
-        connection.send(&message.bytes(binary.address));
-        upstream.wait("the call", |log| log.requests.len() > before);
+        let _connection = calling(&binary, &upstream, way);
         let its = upstream.last().connection;
         upstream.wait("the end of the call", |log| log.closed.contains(&its));
         for what in ["calls", "connections"] {
@@ -180,11 +187,7 @@ fn a_client_that_sends_too_much_does_not_keep_its_call() {
     rig.api()["upstream"]["timeout"] = json!("300ms");
     let binary = rig.start();
     for way in api::WAYS {
-        let before = upstream.requests().len();
-        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
-        let mut connection = Connection::open(binary.address);
-        connection.send(&message.bytes(binary.address));
-        upstream.wait("the call", |log| log.requests.len() > before);
+        let mut connection = calling(&binary, &upstream, way);
         connection.send(b"P");
         let its = upstream.last().connection;
         upstream.wait("the end of the call", |log| log.closed.contains(&its));
@@ -214,10 +217,7 @@ fn a_process_that_is_asked_to_end_waits_no_longer_than_its_grace() {
         rig.config["shutdown"] = json!({"grace": "500ms"});
         rig.api()["upstream"]["timeout"] = json!("600s");
         let mut binary = rig.start();
-        let message = Message::call(Era::Modern, &api::get(way), json!({"case": "x"}));
-        let mut connection = Connection::open(binary.address);
-        connection.send(&message.bytes(binary.address));
-        upstream.wait("the call", |log| log.requests.len() == 1);
+        let mut connection = calling(&binary, &upstream, way);
         binary.signal(Signal::TERM);
         assert!(binary.wait_end().success(), "{way}");
         connection.expect_end();

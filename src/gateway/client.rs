@@ -6,7 +6,6 @@ use crate::exchange::Call;
 use crate::exchange::decode::Decoder;
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
-use crate::tool::request::is_safe;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Version};
@@ -40,11 +39,8 @@ pub fn request_header(call: &Call, peer: &Peer) -> PingoraResult<RequestHeader> 
         headers.append(name.clone(), value.clone());
     }
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    match &request.body {
-        Some(body) => drop(headers.insert(CONTENT_LENGTH, body.len().into())),
-        // Methods that mostly have a body must say that there is none.
-        None if !is_safe(&request.method) => drop(headers.insert(CONTENT_LENGTH, 0.into())),
-        None => {}
+    if let Some(length) = request.content_length() {
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = request.method.clone();

@@ -12,6 +12,7 @@ use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -276,7 +277,7 @@ impl Progress {
     pub async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
         self.begin(time, false);
         // Also where the work is given up.
-        let _over = Over(&self.due);
+        let _until = Until(self);
         let mut work = std::pin::pin!(work);
         let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -287,19 +288,12 @@ impl Progress {
     }
 }
 
-struct Over<'p>(&'p AtomicU64);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-}
-
-/// The time of work that is not ours to poll: when it is over, the next read from
-/// the client fails, which the proxy path always waits for.
-pub struct Until(Arc<Progress>);
+/// The time of some work, until this is dropped.
+pub struct Until<P: Deref<Target = Progress> = Arc<Progress>>(P);
 
 impl Until {
+    /// That of work which is not ours to poll: when it is over, the next read from
+    /// the client fails, which the proxy path mostly waits for.
     pub fn new(progress: Arc<Progress>, time: Duration) -> Self {
         progress.begin(time, true);
         Until(progress)
@@ -310,7 +304,7 @@ impl Until {
     }
 }
 
-impl Drop for Until {
+impl<P: Deref<Target = Progress>> Drop for Until<P> {
     fn drop(&mut self) {
         self.0.due.store(0, Ordering::Relaxed);
     }

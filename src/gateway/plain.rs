@@ -9,7 +9,7 @@
 use super::peers::Peer;
 use super::unread::Unread;
 use crate::exchange::Call;
-use crate::tool::request::{UpstreamRequest, is_safe};
+use crate::tool::request::UpstreamRequest;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
@@ -119,13 +119,7 @@ fn head_into(out: &mut Vec<u8>, authority: &HeaderValue, request: &UpstreamReque
         put(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
     }
     put(&[b"accept-encoding: identity\r\n"]);
-    let length = match &request.body {
-        Some(body) => Some(body.len()),
-        // Methods that mostly have a body must say that there is none.
-        None if !is_safe(&request.method) => Some(0),
-        None => None,
-    };
-    if let Some(length) = length {
+    if let Some(length) = request.content_length() {
         put(&[b"Content-Length: ", itoa::Buffer::new().format(length).as_bytes(), b"\r\n"]);
     }
     put(&[b"\r\n"]);

@@ -70,6 +70,17 @@ pub struct UpstreamRequest {
     pub body: Option<Bytes>,
 }
 
+impl UpstreamRequest {
+    /// What its `Content-Length` says. Methods that mostly have a body must say
+    /// that there is none (RFC 9110 §8.6).
+    pub fn content_length(&self) -> Option<usize> {
+        match &self.body {
+            Some(body) => Some(body.len()),
+            None => (!is_safe(&self.method)).then_some(0),
+        }
+    }
+}
+
 impl Plan {
     /// Builds the request of one call. `client` holds the client's headers;
     /// `seed` differs from call to call.
