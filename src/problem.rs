@@ -81,12 +81,28 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Bytes of a word for which a near one is looked for.
+pub const WRITTEN_BYTES_MAX: usize = 128;
+
+/// Pairs of bytes that one search for the nearest word compares: 10,000 words of
+/// 20 bytes. The rest is not searched.
+const COMPARED_MAX: usize = 4_000_000;
+
 /// The nearest of `known` to what somebody wrote, when it is near enough to be
-/// what they meant.
+/// what they meant. Bounded in the length of both and in the number of words.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR_ENOUGH: f64 = 0.72;
+    if written.len() > WRITTEN_BYTES_MAX {
+        return None;
+    }
+    let mut left = COMPARED_MAX;
     known
         .into_iter()
+        .filter(|k| k.len() <= WRITTEN_BYTES_MAX)
+        .map_while(|k| {
+            left = left.checked_sub(k.len() * written.len())?;
+            Some(k)
+        })
         .map(|k| (strsim::jaro_winkler(&written.to_lowercase(), &k.to_lowercase()), k))
         .filter(|(score, _)| *score >= NEAR_ENOUGH)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -106,6 +122,20 @@ mod tests {
             ("zzz", None),
         ] {
             assert_eq!(nearest(written, ["openapi", "upstream", "tools"]), want, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_search_is_bounded_in_the_word_and_in_the_words() {
+        let long = "a".repeat(WRITTEN_BYTES_MAX);
+        assert!(nearest(&long, [&*long]).is_some());
+        let longer = "a".repeat(WRITTEN_BYTES_MAX + 1);
+        assert!(nearest(&longer, [&*long]).is_none());
+        assert!(nearest(&long, [&*longer]).is_none());
+        let searched = COMPARED_MAX / (10 * 10);
+        for (before, found) in [(searched - 1, true), (searched, false)] {
+            let known = std::iter::repeat_n("zzzzzzzzzz", before).chain(["abcdefghij"]);
+            assert_eq!(nearest("abcdefghij", known).is_some(), found, "{before}");
         }
     }
 }

@@ -332,11 +332,9 @@ impl Asked<'_> {
 
     fn no_tool(&self, name: &str) -> Fault {
         let known = self.server.tools.iter().map(|t| &*t.name);
-        // A search over a very large table would cost more than the call.
-        const SEARCHED_MAX: usize = 5_000;
-        let hint = match nearest(name, known.take(SEARCHED_MAX)) {
-            Some(near) if name.len() <= 128 => format!("; did you mean {near}?"),
-            _ => "; list the tools to see which there are".to_owned(),
+        let hint = match nearest(name, known) {
+            Some(near) => format!("; did you mean {near}?"),
+            None => "; list the tools to see which there are".to_owned(),
         };
         Fault::new(Class::InvalidParams, format!("Unknown tool: {}{hint}", meta::shown(name)))
     }

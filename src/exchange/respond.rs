@@ -9,17 +9,27 @@ use crate::jsonrpc::escape::{TextChunks, escape_into, string_into};
 use crate::jsonrpc::raw;
 use crate::observe::Outcome;
 use crate::schema::Verdict;
+use crate::schema::evaluate::BUDGET;
+use crate::schema::instance::{Instance, Limits, Refused};
 use crate::tool::answer::Kind;
 use crate::tool::output::Output;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{StatusCode, header};
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use std::borrow::Cow;
 
-/// Answers from this size on are parsed by simd-json where they must be parsed.
-const SIMD_FROM_BYTES: usize = 16 << 10;
+/// Elements of an XML answer from which structure is made: a tree of it takes
+/// some hundred bytes for each.
+const XML_ELEMENTS_MAX: usize = 20_000;
+
+/// The structure of an answer whose tool promises one.
+enum Structure<'b> {
+    None,
+    Checked(Cow<'b, str>),
+    /// It is too large to be checked, for this reason.
+    Unchecked(String),
+}
 
 impl Call {
     /// The message for an answer that is here whole.
@@ -38,27 +48,34 @@ impl Call {
         let mut out = Vec::with_capacity(body.len() * 2 + 256);
         open_result(&self.id, &mut out);
         out.extend_from_slice(b"{\"content\":[");
-        let mut structured: Option<Cow<'_, str>> = None;
+        let opened = out.len();
+        let mut structure = Structure::None;
         match Kind::of(head.content_type()) {
             _ if body.is_empty() => text_block(&empty(head.status), &mut out),
-            Kind::Json => {
-                structured = self.json(body, &mut out)?.map(Cow::Borrowed);
-            }
+            Kind::Json => structure = self.json(body, &mut out)?,
             Kind::Text => {
                 out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
                 let mut text = TextChunks::of_charset(head.charset());
                 text.push(body, &mut out);
                 text.end(&mut out);
                 out.extend_from_slice(b"\"}");
-                structured = self.xml(head, body)?.map(Cow::Owned);
+                structure = self.xml(head, body)?;
             }
             Kind::Image(media) => data_block("image", &media, body, &mut out),
             Kind::Audio(media) => data_block("audio", &media, body, &mut out),
             Kind::Blob(media) => self.blob_block(&media, body, &mut out),
         }
-        if structured.is_none() && self.tool.has_output(self.era.is_modern()) {
-            return Err(mismatch("the answer is not JSON, but the tool promises structure", body));
-        }
+        let structured = match structure {
+            Structure::Checked(text) => Some(text),
+            Structure::Unchecked(why) => return Ok(self.unchecked(head, &why, opened, out)),
+            Structure::None if self.tool.has_output(self.era.is_modern()) => {
+                return Err(mismatch(
+                    "the answer is not JSON, but the tool promises structure",
+                    body,
+                ));
+            }
+            Structure::None => None,
+        };
         let told = self.told(head);
         if !told.is_empty() {
             out.push(b',');
@@ -80,25 +97,64 @@ impl Call {
     }
 
     /// A JSON body as text; the same again as structure where it is promised.
-    fn json<'b>(&self, body: &'b [u8], out: &mut Vec<u8>) -> Result<Option<&'b str>, Fault> {
+    fn json<'b>(&self, body: &'b [u8], out: &mut Vec<u8>) -> Result<Structure<'b>, Fault> {
         let text = std::str::from_utf8(body)
             .map_err(|_| invalid("the API said JSON but sent bytes that are not UTF-8", body))?;
         let text = text.trim_start_matches('\u{feff}').trim();
-        match self.promised() {
-            None => {
-                serde_json::from_str::<IgnoredAny>(text).map_err(|e| not_json(&e, body))?;
-                text_block(text, out);
-                Ok(None)
+        let Some(output) = self.promised() else {
+            serde_json::from_str::<IgnoredAny>(text).map_err(|e| not_json(&e, body))?;
+            text_block(text, out);
+            return Ok(Structure::None);
+        };
+        let why = if output.schema.accepts(text) { None } else { self.check(output, text, body)? };
+        text_block(text, out);
+        Ok(match why {
+            None => Structure::Checked(text.into()),
+            Some(why) => Structure::Unchecked(why),
+        })
+    }
+
+    /// Checks an answer against the schema that promises its structure. Gives why
+    /// it could not be checked.
+    fn check(&self, output: &Output, text: &str, body: &[u8]) -> Result<Option<String>, Fault> {
+        let instance = match Instance::parse(text, &Limits::ANSWER) {
+            Ok(instance) => instance,
+            Err(Refused::TooMany(max)) => {
+                return Ok(Some(format!("it has more than {max} values")));
             }
-            Some(output) => {
-                if !output.schema.accepts(text) {
-                    let value = parse(text).map_err(|e| not_json(&e, body))?;
-                    output.schema.check(&value).map_err(|verdict| unfit(&verdict, body))?;
-                }
-                text_block(text, out);
-                Ok(Some(text))
+            Err(Refused::Invalid(e)) => return Err(not_json(&e, body)),
+        };
+        match output.schema.check(&instance) {
+            Ok(()) => Ok(None),
+            Err(verdict) if verdict.rule == BUDGET => {
+                Ok(Some("checking it would take too much work".to_owned()))
             }
+            Err(verdict) => Err(unfit(&verdict, body)),
         }
+    }
+
+    /// A result whose structure is promised and was not checked: the text alone,
+    /// which says so. `opened` is where its content begins. It is marked as an
+    /// error, since clients drop a success that lacks its structure.
+    fn unchecked(
+        &self,
+        head: &ResponseHead<'_>,
+        why: &str,
+        opened: usize,
+        mut out: Vec<u8>,
+    ) -> Rendered {
+        let status = head.status.as_u16();
+        let said = format!(
+            "HTTP {status}: the API has carried this out. Do not repeat it. Its answer follows as text alone: {why}."
+        );
+        let mut block = Vec::with_capacity(said.len() + 32);
+        text_block(&said, &mut block);
+        block.push(b',');
+        out.splice(opened..opened, block);
+        out.extend_from_slice(b"],\"isError\":true");
+        out.extend_from_slice(tail(&self.server, self.era));
+        out.push(b'}');
+        Rendered { body: out, outcome: Outcome::Fault(Class::OutputMismatch) }
     }
 
     /// Headers that help a model on, one a line. The API's own address is taken
@@ -133,17 +189,23 @@ impl Call {
     }
 
     /// An XML body as structure, where that is promised.
-    fn xml(&self, head: &ResponseHead<'_>, body: &[u8]) -> Result<Option<String>, Fault> {
+    fn xml(&self, head: &ResponseHead<'_>, body: &[u8]) -> Result<Structure<'static>, Fault> {
         let promised = self.promised().and_then(|o| Some((o, o.xml.as_ref()?)));
-        let Some((output, shapes)) = promised else { return Ok(None) };
+        let Some((output, shapes)) = promised else { return Ok(Structure::None) };
         if !head.content_type().is_some_and(crate::tool::body::is_xml) {
-            return Ok(None);
+            return Ok(Structure::None);
+        }
+        if memchr::memchr_iter(b'<', body).count() > XML_ELEMENTS_MAX {
+            return Ok(Structure::Unchecked(format!("it has more than {XML_ELEMENTS_MAX} tags")));
         }
         let value = shapes.read(&String::from_utf8_lossy(body)).map_err(|e| {
             invalid(&format!("the API said XML but sent something else ({e})"), body)
         })?;
-        output.schema.check(&value).map_err(|verdict| unfit(&verdict, body))?;
-        Ok(Some(value.to_string()))
+        let text = value.to_string();
+        Ok(match self.check(output, &text, body)? {
+            None => Structure::Checked(text.into()),
+            Some(why) => Structure::Unchecked(why),
+        })
     }
 
     /// Whether structure goes out as the `result` of an object.
@@ -245,36 +307,6 @@ pub fn base64_into(bytes: &[u8], out: &mut Vec<u8>) {
     out.resize(start + len, 0);
     let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
     out.truncate(start + written);
-}
-
-fn parse(text: &str) -> Result<Value, serde_json::Error> {
-    if text.len() >= SIMD_FROM_BYTES {
-        let mut scratch = text.as_bytes().to_vec();
-        // It has no limit of its own on nesting; serde_json has.
-        if !nests_deeply(text)
-            && let Ok(value) = simd_json::serde::from_slice(&mut scratch)
-        {
-            return Ok(value);
-        }
-    }
-    serde_json::from_str(text)
-}
-
-/// Whether nesting may pass what serde_json takes (128 levels). Counts brackets
-/// in strings too: then the slower parser decides.
-fn nests_deeply(text: &str) -> bool {
-    let (mut depth, mut deepest) = (0i32, 0);
-    for b in text.bytes() {
-        match b {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest > 100
 }
 
 fn not_json(e: &serde_json::Error, body: &[u8]) -> Fault {

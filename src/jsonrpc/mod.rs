@@ -3,6 +3,5 @@
 pub mod envelope;
 pub mod escape;
 pub mod raw;
-pub mod strict;
 
 pub use envelope::{Message, Rejected, Request, parse};

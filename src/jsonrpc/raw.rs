@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// One level of a value. Only made from text that [`super::strict`] accepted.
+/// One level of a value. Only made from text that was checked as an
+/// [`Instance`](crate::schema::instance::Instance) within strict limits.
 #[derive(Debug)]
 pub enum Raw<'a> {
     Null,

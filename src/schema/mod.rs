@@ -4,7 +4,9 @@
 pub mod bounds;
 pub mod budget;
 pub mod convert;
+pub mod evaluate;
 mod hidden;
+pub mod instance;
 mod keywords;
 mod outline;
 mod pattern;
@@ -14,5 +16,6 @@ pub mod tolerant;
 pub mod validators;
 
 pub use convert::{Converter, Dialect, Direction};
+pub use evaluate::Verdict;
 pub use reference::Library;
-pub use validators::{Validators, Verdict};
+pub use validators::Validators;

@@ -39,7 +39,7 @@ const STRANGERS_MAX: usize = 32;
 /// References from one to the next.
 const HOPS_MAX: usize = 8;
 /// Bounds on a text that is read strictly. They are within those of
-/// `jsonrpc::strict`: as many bytes cannot hold more values.
+/// [`Limits::STRICT`](super::instance::Limits::STRICT): as many bytes cannot hold more values.
 const STRICT_BYTES_MAX: usize = 100_000;
 const STRICT_DEPTH_MAX: u8 = 64;
 const KEY_BYTES_MAX: usize = 1024;
@@ -71,6 +71,7 @@ struct Shape {
     undecided: u8,
     integers: (i128, i128),
     chars: (u64, u64),
+    /// Sorted.
     texts: Option<Box<[Box<str>]>>,
     count: (u64, u64),
     items: usize,
@@ -116,7 +117,7 @@ impl Outline {
     }
 
     /// The same of a stranger's text: nothing in it has a second meaning, as
-    /// `jsonrpc::strict` has it.
+    /// an instance within strict limits.
     pub fn accepts_strictly(&self, text: &str) -> bool {
         text.len() <= STRICT_BYTES_MAX && self.read(text, true)
     }
@@ -213,7 +214,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             within(text.chars().count() as u64, shape.chars)?;
         }
         match &shape.texts {
-            Some(texts) if !texts.iter().any(|t| **t == *text) => Err(undecided()),
+            Some(texts) if texts.binary_search_by(|t| (**t).cmp(text)).is_err() => Err(undecided()),
             _ => Ok(()),
         }
     }

@@ -3,30 +3,18 @@
 //! A large document has thousands of schemas of which an agent uses a few; a
 //! compiled one can take a megabyte. The call path reads an atomic pointer.
 
+use super::evaluate::{Program, Verdict};
+use super::instance::{Instance, Limits};
 use super::keywords::without_what_turns;
 use super::outline::Outline;
 use arc_swap::ArcSwapOption;
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::Draft;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// Validators kept compiled over all tools. 512 of median size take 10 MiB.
 pub const COMPILED_MAX: usize = 512;
-
-/// Bounds on one pattern of one schema: work and memory of the regex engine.
-const PATTERN_BACKTRACK_MAX: usize = 100_000;
-const PATTERN_BYTES_MAX: usize = 2 << 20;
-
-/// What a validator says of a value.
-#[derive(Debug)]
-pub struct Verdict {
-    /// JSON pointer to the part that does not fit; empty for the whole.
-    pub pointer: String,
-    /// The keyword that refused it.
-    pub rule: String,
-    pub message: String,
-}
 
 /// All validators of the process.
 #[derive(Default)]
@@ -53,7 +41,7 @@ struct Compiled {
     /// Compiled when the outline does not decide: most schemas never need it.
     /// `None` when the schema does not compile: then nothing is checked, and the
     /// upstream decides.
-    validator: OnceLock<Option<Validator>>,
+    program: OnceLock<Option<Program>>,
 }
 
 impl Validators {
@@ -83,8 +71,8 @@ impl Validators {
 }
 
 impl Lazy {
-    /// Whether a text is JSON and fits, where that can be told without a tree of
-    /// it. `false` says nothing: parse it and [`check`](Lazy::check).
+    /// Whether a text is JSON and fits, where that can be told while it is read.
+    /// `false` says nothing: parse it and [`check`](Lazy::check).
     pub fn accepts(&self, text: &str) -> bool {
         self.with(|compiled| compiled.outline.accepts(text))
     }
@@ -94,9 +82,9 @@ impl Lazy {
         self.with(|compiled| compiled.outline.accepts_strictly(text))
     }
 
-    /// Checks a value; the first thing that does not fit is told.
-    pub fn check(&self, value: &Value) -> Result<(), Verdict> {
-        self.with(|compiled| compiled.check(&self.cell.schema, value))
+    /// Checks an instance; the first thing that does not fit is told.
+    pub fn check(&self, instance: &Instance<'_>) -> Result<(), Verdict> {
+        self.with(|compiled| compiled.check(&self.cell.schema, instance))
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&Compiled) -> T) -> T {
@@ -122,34 +110,13 @@ impl Lazy {
 impl Compiled {
     fn new(schema: &[u8]) -> Self {
         let schema = serde_json::from_slice(schema).unwrap_or_default();
-        Compiled { outline: Outline::new(&schema), validator: OnceLock::new() }
+        Compiled { outline: Outline::new(&schema), program: OnceLock::new() }
     }
 
-    fn check(&self, schema: &[u8], value: &Value) -> Result<(), Verdict> {
-        let validator = self.validator.get_or_init(|| compile(schema));
-        let Some(validator) = validator else { return Ok(()) };
-        // The first error only: collecting all of them can take exponential
-        // time on schemas with alternatives.
-        validator.validate(value).map_err(|e| Verdict {
-            pointer: e.instance_path().to_string(),
-            rule: e.kind().keyword().to_owned(),
-            message: words(&e),
-        })
+    fn check(&self, schema: &[u8], instance: &Instance<'_>) -> Result<(), Verdict> {
+        let program = self.program.get_or_init(|| compile(schema));
+        program.as_ref().map_or(Ok(()), |program| program.check(instance))
     }
-}
-
-/// The error in words; an enumeration names all it allows, within reason.
-fn words(e: &jsonschema::ValidationError<'_>) -> String {
-    const OPTIONS_MAX: usize = 30;
-    if let jsonschema::error::ValidationErrorKind::Enum { options } = e.kind()
-        && let Some(all) = options.as_array()
-    {
-        let shown: Vec<String> = all.iter().take(OPTIONS_MAX).map(Value::to_string).collect();
-        let more = if all.len() > OPTIONS_MAX { ", …" } else { "" };
-        let value: String = e.instance().to_string().chars().take(100).collect();
-        return format!("{value} is not one of {}{more}", shown.join(", "));
-    }
-    e.to_string()
 }
 
 impl std::fmt::Debug for Lazy {
@@ -160,13 +127,13 @@ impl std::fmt::Debug for Lazy {
 
 /// Compiles a schema. A pattern that the engine refuses is dropped, not the
 /// schema: ECMA-262 allows some that no Rust engine reads.
-fn compile(schema: &[u8]) -> Option<Validator> {
+fn compile(schema: &[u8]) -> Option<Program> {
     let mut schema: Value = serde_json::from_slice(schema).ok()?;
-    match build(&schema) {
-        Ok(validator) => Some(validator),
+    match Program::new(&schema) {
+        Ok(program) => Some(program),
         Err(first) => {
             drop_patterns(&mut schema);
-            build(&schema)
+            Program::new(&schema)
                 .inspect_err(|e| tracing::warn!("a schema does not compile: {first}; then {e}"))
                 .ok()
         }
@@ -175,33 +142,22 @@ fn compile(schema: &[u8]) -> Option<Validator> {
 
 /// Whether a value fits a schema. Compiles it each time: for use at load.
 pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
-    match build(schema) {
-        Ok(validator) => validator.validate(value).map_err(|e| e.to_string()),
-        Err(_) => Ok(()),
-    }
+    let Some(program) = compile(schema.to_string().as_bytes()) else { return Ok(()) };
+    let text = value.to_string();
+    let instance = Instance::parse(&text, &Limits::ANSWER).map_err(|e| e.to_string())?;
+    program.check(&instance).map_err(|verdict| match verdict.pointer.as_str() {
+        "" => verdict.message,
+        pointer => format!("at {pointer}: {}", verdict.message),
+    })
 }
 
-/// Whether a schema compiles at all, patterns aside.
+/// Whether a schema is one by its own rules, patterns aside.
 pub fn compiles(schema: &Value) -> Result<(), String> {
-    match build(schema) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            let mut schema = schema.clone();
-            drop_patterns(&mut schema);
-            build(&schema).map(drop).map_err(|e| e.to_string())
-        }
-    }
-}
-
-fn build(schema: &Value) -> Result<Validator, jsonschema::ValidationError<'static>> {
-    let patterns = PatternOptions::fancy_regex()
-        .backtrack_limit(PATTERN_BACKTRACK_MAX)
-        .size_limit(PATTERN_BYTES_MAX);
-    jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(patterns)
-        .should_validate_formats(false)
-        .build(schema)
+    let mut schema = schema.clone();
+    drop_patterns(&mut schema);
+    let options = jsonschema::options().with_draft(Draft::Draft202012);
+    options.build(&schema).map(drop).map_err(|e| e.to_string())?;
+    Program::new(&schema).map(drop)
 }
 
 /// Drops every pattern, and whatever could refuse more without them.
@@ -238,11 +194,16 @@ mod tests {
         owner.add(schema.to_string().into())
     }
 
+    fn check(lazy: &Lazy, value: &Value) -> Result<(), Verdict> {
+        let text = value.to_string();
+        lazy.check(&Instance::parse(&text, &Limits::STRICT).unwrap())
+    }
+
     #[test]
     fn a_verdict_names_the_place_and_the_rule() {
         let owner = Arc::new(Validators::default());
         let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"minimum": 3}}}});
-        let v = lazy(&owner, &schema).check(&json!({"a": [5, 1]})).unwrap_err();
+        let v = check(&lazy(&owner, &schema), &json!({"a": [5, 1]})).unwrap_err();
         assert_eq!((v.pointer.as_str(), v.rule.as_str()), ("/a/1", "minimum"));
     }
 
@@ -258,10 +219,10 @@ mod tests {
         });
         let lazy = lazy(&owner, &schema);
         for value in [json!({"a": "x"}), json!({"pattern": "x"}), json!({"not": 1})] {
-            assert!(lazy.check(&value).is_ok(), "{value}");
+            assert!(check(&lazy, &value).is_ok(), "{value}");
         }
-        assert!(lazy.check(&json!({"b": 1})).is_err());
-        assert!(lazy.check(&json!({"pattern": 1})).is_err());
+        assert!(check(&lazy, &json!({"b": 1})).is_err());
+        assert!(check(&lazy, &json!({"pattern": 1})).is_err());
     }
 
     #[test]
@@ -269,15 +230,15 @@ mod tests {
         let owner = Arc::new(Validators::default());
         let schema = json!({"type": "string", "pattern": "[^]", "minLength": 2});
         let lazy = lazy(&owner, &schema);
-        assert!(lazy.check(&json!("ab")).is_ok());
-        assert!(lazy.check(&json!("a")).is_err());
+        assert!(check(&lazy, &json!("ab")).is_ok());
+        assert!(check(&lazy, &json!("a")).is_err());
     }
 
     #[test]
     fn a_hostile_pattern_ends_quickly_as_an_error() {
         let owner = Arc::new(Validators::default());
         let lazy = lazy(&owner, &json!({"pattern": "^(?=(a+)+$)b"}));
-        assert!(lazy.check(&json!("a".repeat(60))).is_err());
+        assert!(check(&lazy, &json!("a".repeat(60))).is_err());
     }
 
     #[test]
@@ -286,12 +247,12 @@ mod tests {
         let all: Vec<Lazy> =
             (0..=COMPILED_MAX).map(|i| lazy(&owner, &json!({"minLength": i % 3}))).collect();
         for lazy in &all {
-            let _ = lazy.check(&json!("abc"));
+            let _ = check(lazy, &json!("abc"));
         }
         let kept = all.iter().filter(|l| l.cell.ready.load().is_some()).count();
         assert_eq!(kept, COMPILED_MAX);
         assert!(all[0].cell.ready.load().is_none(), "the oldest goes first");
-        assert!(all[0].check(&json!("abc")).is_ok(), "and comes back when needed");
+        assert!(check(&all[0], &json!("abc")).is_ok(), "and comes back when needed");
     }
 
     #[test]

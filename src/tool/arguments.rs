@@ -3,9 +3,9 @@
 use super::adjust::{Standing, complete};
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw, entries};
-use crate::jsonrpc::strict;
 use crate::problem::nearest;
 use crate::schema::Verdict;
+use crate::schema::instance::{Instance, Limits};
 use crate::schema::validators::Lazy;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -84,15 +84,17 @@ impl Arguments {
         if self.schema.accepts_strictly(text) {
             return Ok(Cow::Borrowed(text));
         }
-        let value = strict::parse(text, &strict::Limits::default()).map_err(|e| {
+        let instance = Instance::parse(text, &Limits::STRICT).map_err(|e| {
             Fault::new(Class::ParseError, format!("`arguments` cannot be read: {e}"))
         })?;
-        let Err(fault) = self.fits(tool, &value) else { return Ok(Cow::Borrowed(text)) };
+        let Err(fault) = self.fits(tool, &instance) else { return Ok(Cow::Borrowed(text)) };
+        drop(instance);
         // Only what does not fit as it is gets a second reading.
         let Some(coerced) = self.coerced(text) else { return Err(fault) };
-        let value =
-            strict::parse(&coerced, &strict::Limits::default()).map_err(|_| fault.clone())?;
-        self.fits(tool, &value).map(|()| Cow::Owned(coerced))
+        let instance = Instance::parse(&coerced, &Limits::STRICT).map_err(|_| fault.clone())?;
+        self.fits(tool, &instance)?;
+        drop(instance);
+        Ok(Cow::Owned(coerced))
     }
 
     /// The members of a checked text.
@@ -110,6 +112,10 @@ impl Arguments {
     /// where there are none.
     fn coerced(&self, text: &str) -> Option<String> {
         let entries = entries(text).ok()?;
+        // Then one of them is unknown, and no reading helps.
+        if entries.len() > self.names.len() {
+            return None;
+        }
         let mut changed = false;
         let mut out = String::with_capacity(text.len());
         for (name, raw) in &entries {
@@ -130,22 +136,19 @@ impl Arguments {
         changed.then_some(out)
     }
 
-    fn fits(&self, tool: &str, value: &Value) -> Result<()> {
-        let given = value.as_object();
-        let given = || given.into_iter().flat_map(|o| o.keys());
-        for name in given() {
-            if !self.names.iter().any(|n| **n == **name) {
-                return Err(self.unknown(tool, name));
-            }
+    fn fits(&self, tool: &str, instance: &Instance<'_>) -> Result<()> {
+        let given = || instance.root().members().map(|(name, _)| name);
+        if let Some(unknown) = given().find(|name| !self.names.iter().any(|n| **n == **name)) {
+            return Err(self.unknown(tool, unknown));
         }
-        if let Some(missing) = self.required.iter().find(|r| !given().any(|g| **g == ***r)) {
+        if let Some(missing) = self.required.iter().find(|r| !given().any(|g| *g == ***r)) {
             let message = format!(
                 "Invalid arguments for {tool}: `{missing}` is missing. Required: {}.",
                 list(&self.required)
             );
             return Err(Fault::new(Class::InvalidArguments, message));
         }
-        self.schema.check(value).map_err(|verdict| told(tool, &verdict))
+        self.schema.check(instance).map_err(|verdict| told(tool, &verdict))
     }
 
     fn unknown(&self, tool: &str, name: &str) -> Fault {
@@ -221,7 +224,7 @@ mod tests {
             (r#"{"isbn":"x","zzz":1}"#, &["`zzz`", "It takes: `isbn`"]),
             ("{}", &["`isbn` is missing"]),
             ("[]", &["must be an object"]),
-            (r#"{"isbn":"x","isbn":"y"}"#, &["twice"]),
+            (r#"{"isbn":"x","isbn":"y"}"#, &["duplicate key"]),
         ] {
             let raw: &RawValue = serde_json::from_str(text).unwrap();
             match (arguments.check("t", Some(raw)), want) {
@@ -285,7 +288,7 @@ mod tests {
             for schema in ["true", r#"{"properties":{"a":{},"b":{"type":"object"}}}"#] {
                 let schema = Arc::new(Validators::default()).add(schema.into());
                 if schema.accepts_strictly(&text) {
-                    let read = strict::parse(&text, &strict::Limits::default());
+                    let read = Instance::parse(&text, &Limits::STRICT);
                     prop_assert!(read.is_ok(), "{}", text);
                 }
             }

@@ -110,7 +110,9 @@ impl<'s> Compiler<'s> {
                 let all =
                     if key == "enum" { value.as_array()? } else { std::slice::from_ref(value) };
                 let texts = all.iter().map(|v| v.as_str().map(Into::into));
-                shape.texts = Some(texts.collect::<Option<_>>()?);
+                let mut texts: Box<[Box<str>]> = texts.collect::<Option<_>>()?;
+                texts.sort_unstable();
+                shape.texts = Some(texts);
                 shape.types &= STRING;
             }
             "minimum" => shape.integers.0 = value.as_i64()?.into(),
