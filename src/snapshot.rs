@@ -9,6 +9,7 @@ use crate::openapi::{Document, Skipped};
 use crate::policy::origin::OriginPolicy;
 use crate::problem::{Place, Problem};
 use crate::schema::Validators;
+use crate::schema::text::clean;
 use crate::tool::Tool;
 use crate::tool::compile::{Place as Placed, Upstreams, compile};
 use bytes::Bytes;
@@ -157,7 +158,7 @@ impl Builder<'_> {
         let document = config.sources.first().and_then(|s| self.from.documents.get(&s.api));
         Identity {
             name: config.name.clone(),
-            title: config.title.clone().or_else(|| document?.title().map(str::to_owned)),
+            title: config.title.clone().or_else(|| document?.title().map(clean)),
             version: config.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
             instructions: config.instructions.clone(),
             ttl_ms: u64::try_from(config.cache_ttl.as_millis()).unwrap_or(u64::MAX >> 12),

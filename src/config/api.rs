@@ -88,6 +88,8 @@ pub enum OutputSchema {
 
 #[derive(Clone, Copy, Debug)]
 pub struct ApiLimits {
+    /// Bytes of a request's body; by default a multiple of the arguments'.
+    pub request: Option<usize>,
     /// Bytes of an answer that is read whole.
     pub response: usize,
     /// Bytes of an answer that is streamed.
@@ -125,7 +127,11 @@ impl Api {
             tools: ToolRules::default(),
             output_schema: OutputSchema::Tolerant,
             wrap_output: false,
-            limits: ApiLimits { response: RESPONSE_BYTES_MAX, stream: STREAM_BYTES_MAX },
+            limits: ApiLimits {
+                request: None,
+                response: RESPONSE_BYTES_MAX,
+                stream: STREAM_BYTES_MAX,
+            },
         }
     }
 }
@@ -185,6 +191,7 @@ fn read(name: &str, node: &Node, r: &mut Reader<'_>) -> Option<Api> {
     if let Some(node) = f.take("limits")
         && let Some(mut l) = Fields::of(node, format!("{path}.limits"), r)
     {
+        api.limits.request = l.bytes("request", r);
         if let Some(n) = l.bytes("response", r) {
             api.limits.response = n;
         }

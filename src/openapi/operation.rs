@@ -129,7 +129,15 @@ fn path_item<'d>(
     if !path.starts_with('/') {
         return Err("the path does not start with `/`".to_owned());
     }
-    let template = path.split(['?', '#']).next().unwrap_or(path);
+    if path.contains(['\r', '\n', '\0']) {
+        return Err("the path has a line break or a NUL, which no request can have".to_owned());
+    }
+    let (template, query, fragment) = split(path);
+    if query.contains(['{', '}', '?']) || fragment.contains(['{', '}']) {
+        return Err(
+            "the path has arguments after `?` or `#`; declare them as parameters".to_owned()
+        );
+    }
     // As a server may read it: decoded, and with either slash.
     let decoded = percent_encoding::percent_decode_str(template).decode_utf8_lossy();
     if decoded.starts_with("//") || decoded.split(['/', '\\']).any(|s| s == "." || s == "..") {
@@ -152,8 +160,7 @@ fn operation<'d>(
     if !value.is_object() {
         return Err("the operation is not an object".to_owned());
     }
-    let (before_fragment, _) = path.split_once('#').unwrap_or((path, ""));
-    let (template, fixed_query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
+    let (template, fixed_query, _) = split(path);
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let mut parameters = merged(document, item.get("parameters"), value.get("parameters"))?;
     declared(template, &mut parameters)?;
@@ -176,6 +183,14 @@ fn operation<'d>(
         base_url: super::server::base_url(document, [value.get("servers"), item.get("servers")]),
         security: super::security::alternatives(document, value),
     })
+}
+
+/// A path's template, the query that every request has, and the fragment. The
+/// fragment only tells operations of one path apart: no request carries it.
+fn split(path: &str) -> (&str, &str, &str) {
+    let (before, fragment) = path.split_once('#').unwrap_or((path, ""));
+    let (template, query) = before.split_once('?').unwrap_or((before, ""));
+    (template, query, fragment)
 }
 
 /// Every hole of the template has its parameter; a path parameter without a
@@ -280,6 +295,10 @@ mod tests {
                 "options": {},
             },
             "/search?type=book#x": {"get": {"operationId": "search"}},
+            "/search?type={type}": {"get": {}},
+            "/search?a=b?c": {"get": {}},
+            "/search#{part}": {"get": {}},
+            "/a\r\nb": {"get": {}},
             "/b/{gone}": {"get": {}},
             "/c": {"get": {"parameters": [{"$ref": "#/components/parameters/Nope"}]}},
             "/d": {"get": {"parameters": [{"name": "f", "in": "formData"}]}},
@@ -299,6 +318,10 @@ mod tests {
         let reasons: Vec<String> =
             skipped.iter().map(|s| format!("{} {}", s.path, s.reason)).collect();
         let wanted = [
+            ("/search?type={type}", "arguments after"),
+            ("/search?a=b?c", "arguments after"),
+            ("/search#{part}", "arguments after"),
+            ("/a\r\nb", "line break"),
             ("/b/{gone}", "not declared"),
             ("/c", "points at nothing"),
             ("/d", "formData"),

@@ -1,7 +1,9 @@
 //! The request body: which of its media types is sent, and how it is written.
 
+use super::bounded::{Bounded, too_long};
 use super::encode::read;
-use super::form::{Fields, base64};
+use super::file::base64;
+use super::form::Fields;
 use super::xml::Shapes;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
@@ -38,6 +40,17 @@ pub struct BodyPlan {
     pub xml: Option<Shapes>,
     /// The body's members are arguments of their own.
     pub flat: Option<Flat>,
+    /// The largest body, in bytes; [`bytes_max`] of the arguments where it is not
+    /// configured.
+    pub bytes_max: Option<usize>,
+}
+
+/// The largest body that arguments make by default: percent-encoding writes three
+/// bytes for one, and forms repeat short names for short values.
+pub fn bytes_max(argument_bytes: usize) -> usize {
+    const FACTOR: usize = 4;
+    const BASE: usize = 64 << 10;
+    argument_bytes.saturating_mul(FACTOR).saturating_add(BASE)
 }
 
 /// A body whose members stand beside the parameters.
@@ -153,28 +166,39 @@ impl BodyPlan {
     /// call.
     pub fn write(&self, argument: &RawValue, seed: u64) -> Result<(Bytes, HeaderValue)> {
         let content_type = self.content_type.clone();
+        let max = self.bytes_max.unwrap_or_else(|| bytes_max(argument.get().len()));
         let bytes = match self.form {
             // As written: the reader refused everything with two meanings.
             BodyForm::Json => Bytes::copy_from_slice(argument.get().as_bytes()),
             BodyForm::UrlEncoded => match read(argument)? {
-                Raw::Object(members) => Bytes::from(self.fields.url_encoded(&members)?),
+                Raw::Object(members) => {
+                    let mut out = Bounded::new(max, "a body");
+                    self.fields.write_url_encoded(&members, &mut out)?;
+                    Bytes::from(out.into_string())
+                }
                 _ => return Err(self.refused("must be an object")),
             },
-            BodyForm::Multipart => return self.multipart(argument, seed),
+            BodyForm::Multipart => return self.multipart(argument, seed, max),
             BodyForm::Text => match read(argument)? {
                 Raw::String(text) => Bytes::from(text.into_owned()),
                 _ => Bytes::copy_from_slice(argument.get().as_bytes()),
             },
             BodyForm::Xml => match read(argument)? {
                 Raw::String(text) if text.trim_start().starts_with('<') => {
+                    if has_doctype(&text) {
+                        return Err(self.refused("has a DOCTYPE, which is not sent"));
+                    }
                     Bytes::from(text.into_owned())
                 }
                 Raw::String(text) => match base64(&text) {
+                    Some(bytes) if has_doctype(&String::from_utf8_lossy(&bytes)) => {
+                        return Err(self.refused("has a DOCTYPE, which is not sent"));
+                    }
                     Some(bytes) => Bytes::from(bytes),
                     None => return Err(self.refused("is not XML")),
                 },
                 value => match &self.xml {
-                    Some(shapes) => Bytes::from(shapes.write(&value)?),
+                    Some(shapes) => Bytes::from(shapes.write(&value, max)?),
                     None => return Err(self.refused("must be XML text")),
                 },
             },
@@ -186,14 +210,22 @@ impl BodyPlan {
                 _ => return Err(self.refused("must be Base64 text")),
             },
         };
-        Ok((bytes, content_type))
+        match bytes.len() <= max {
+            true => Ok((bytes, content_type)),
+            false => Err(too_long("a body", max)),
+        }
     }
 
-    fn multipart(&self, argument: &RawValue, seed: u64) -> Result<(Bytes, HeaderValue)> {
+    fn multipart(
+        &self,
+        argument: &RawValue,
+        seed: u64,
+        bytes_max: usize,
+    ) -> Result<(Bytes, HeaderValue)> {
         let Raw::Object(members) = read(argument)? else {
             return Err(self.refused("must be an object"));
         };
-        let (body, boundary) = self.fields.multipart(&members, seed)?;
+        let (body, boundary) = self.fields.multipart(&members, seed, bytes_max)?;
         let content_type =
             HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
                 .map_err(|_| self.refused("cannot be sent"))?;
@@ -203,6 +235,24 @@ impl BodyPlan {
     fn refused(&self, why: &str) -> Fault {
         Fault::new(Class::InvalidArguments, format!("`{}` {why}", self.argument))
     }
+}
+
+/// Whether XML declares a document type, which can name entities and files of the
+/// API's. In UTF-16, which Base64 can hold, every other byte is zero.
+fn has_doctype(text: &str) -> bool {
+    const WORD: &[u8] = b"<!doctype";
+    let mut matched = 0;
+    for byte in text.bytes().filter(|b| *b != 0) {
+        let byte = byte.to_ascii_lowercase();
+        matched = match byte == WORD[matched] {
+            true => matched + 1,
+            false => usize::from(byte == WORD[0]),
+        };
+        if matched == WORD.len() {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -234,6 +284,31 @@ mod tests {
     }
 
     #[test]
+    fn the_bound_of_a_body_at_it_and_one_past_it() {
+        for (form, json, bytes) in [
+            (BodyForm::Json, r#"{"a":1}"#, 7),
+            (BodyForm::Text, r#""ab\u0063""#, 3),
+            (BodyForm::Binary, r#""aGk=""#, 2),
+            (BodyForm::UrlEncoded, r#"{"a":" "}"#, 5),
+        ] {
+            for (bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
+                let plan = BodyPlan {
+                    argument: "body".into(),
+                    form,
+                    content_type: HeaderValue::from_static("x/y"),
+                    fields: Fields::default(),
+                    xml: None,
+                    flat: None,
+                    bytes_max: Some(bytes_max),
+                };
+                let raw: &RawValue = serde_json::from_str(json).unwrap();
+                assert_eq!(plan.write(raw, 1).is_ok(), fits, "{form:?} {bytes_max}");
+            }
+        }
+        assert_eq!(bytes_max(1 << 10), 68 << 10);
+    }
+
+    #[test]
     fn bodies() {
         for (form, json, want) in [
             (
@@ -245,6 +320,10 @@ mod tests {
             (BodyForm::Text, r#""a\nb""#, Some("a\nb")),
             (BodyForm::Xml, r#""<a/>""#, Some("<a/>")),
             (BodyForm::Xml, r#""plain words""#, None),
+            (BodyForm::Xml, r#""<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>""#, None),
+            (BodyForm::Xml, r#"" <?xml version='1.0'?><<!doctype a><a/>""#, None),
+            (BodyForm::Xml, r#""PCFET0NUWVBFIGE+PGEvPg==""#, None),
+            (BodyForm::Xml, r#""PAAhAEQATwBDAFQAWQBQAEUA""#, None),
             (BodyForm::Binary, r#""aGk=""#, Some("hi")),
             (BodyForm::Binary, r#""aGk""#, Some("hi")),
             (BodyForm::Binary, r#""???""#, None),
@@ -256,6 +335,7 @@ mod tests {
                 fields: Fields::default(),
                 xml: None,
                 flat: None,
+                bytes_max: None,
             };
             let raw: &RawValue = serde_json::from_str(json).unwrap();
             assert_eq!(

@@ -3,7 +3,7 @@
 use super::extension::Extension;
 use super::output::Outputs;
 use super::overrides::Overrides;
-use super::request::{PathPart, Plan};
+use super::request::{Binding, PathPart, Plan};
 use super::select::Selection;
 use super::{Definition, Mirrored, Tool, adjust, answer, body, credential, describe, input, name};
 use crate::config::{AnswerAs, Api, Override, ResultAs};
@@ -157,6 +157,11 @@ impl Compiler<'_> {
         };
         let names = keys(&input.schema, "/properties");
         let required = texts(&input.schema, "/required");
+        let credentials = credential::names(self.document, o, &self.api.auth);
+        Binding::keep_apart(&mut input.bindings, o.fixed_query, &credentials);
+        if let Some(body) = &mut input.body {
+            body.bytes_max = self.api.limits.request;
+        }
         let request = Plan {
             method: o.method.clone(),
             path: path_parts(&place.base_path, o.template, &input.bindings)?,

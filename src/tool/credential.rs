@@ -39,6 +39,21 @@ pub fn supplied(document: &Document, operation: &Operation<'_>) -> Vec<(Location
         .collect()
 }
 
+/// Every parameter that a credential of the operation or of the configuration may
+/// fill in: no argument may take such a name.
+pub fn names(
+    document: &Document,
+    operation: &Operation<'_>,
+    auth: &[(String, Auth)],
+) -> Vec<(Location, String)> {
+    let mut all = supplied(document, operation);
+    all.extend(auth.iter().filter_map(|(name, _)| match scheme(document, name) {
+        Some(Scheme::ApiKey { location, name }) => Some((location, name)),
+        _ => None,
+    }));
+    all
+}
+
 /// What is wrong with the configured credentials of an api, all of it.
 pub fn check(document: &Document, auth: &[(String, Auth)]) -> Vec<String> {
     let mut wrong = Vec::new();

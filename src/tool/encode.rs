@@ -1,9 +1,10 @@
 //! Text of values on the wire: percent-encoding, delimiters, and values as one
 //! text.
 
+use super::bounded::Bounded;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -46,29 +47,29 @@ pub fn join(
     value: &Raw<'_>,
     between: &str,
     pair: &str,
-    write: &mut dyn FnMut(&str, &mut String),
-    out: &mut String,
+    write: &mut dyn FnMut(&str, &mut Bounded) -> Result<()>,
+    out: &mut Bounded,
 ) -> Result<()> {
     match value {
         Raw::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {
-                    out.push_str(between);
+                    out.push_str(between)?;
                 }
-                write(&element(item)?, out);
+                write(&element(item)?, out)?;
             }
         }
         Raw::Object(members) => {
             for (i, (name, item)) in members.iter().enumerate() {
                 if i > 0 {
-                    out.push_str(between);
+                    out.push_str(between)?;
                 }
-                write(name, out);
-                out.push_str(pair);
-                write(&element(item)?, out);
+                write(name, out)?;
+                out.push_str(pair)?;
+                write(&element(item)?, out)?;
             }
         }
-        scalar => write(scalar.scalar().unwrap_or_default(), out),
+        scalar => write(scalar.scalar().unwrap_or_default(), out)?,
     }
     Ok(())
 }
@@ -134,16 +135,9 @@ pub fn json_text(value: &Raw<'_>) -> Result<String> {
     })
 }
 
-pub fn start_pair(out: &mut String) {
-    if !out.is_empty() && !out.ends_with(['?', '&']) {
-        out.push('&');
+pub fn start_pair(out: &mut Bounded) -> Result<()> {
+    match out.is_empty() || out.as_str().ends_with(['?', '&']) {
+        true => Ok(()),
+        false => out.push_str("&"),
     }
-}
-
-pub fn encode<'t>(text: &'t str, set: &'static AsciiSet) -> Cow<'t, str> {
-    utf8_percent_encode(text, set).into()
-}
-
-pub fn encode_into(out: &mut String, text: &str, set: &'static AsciiSet) {
-    out.extend(utf8_percent_encode(text, set));
 }

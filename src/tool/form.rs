@@ -1,19 +1,18 @@
 //! Bodies made of named fields: `application/x-www-form-urlencoded` and
 //! `multipart/form-data`, by the media type's schema and `encoding`.
 
+use super::bounded::{Bounded, too_long};
 use super::encode::read;
+use super::file::File;
 use super::style::Spelling;
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::{Location, Style};
 use crate::schema::Library;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the document says of the fields that are written in a way of their own.
 #[derive(Debug, Default)]
@@ -55,14 +54,29 @@ impl Fields {
         self.0.values().any(|f| f.file)
     }
 
-    pub fn url_encoded(&self, members: &Entries<'_>) -> Result<String> {
-        let mut out = String::new();
+    /// Names that members of a field must not take, in lower case: those of all
+    /// fields. Nothing where no field writes its members as pairs of their own.
+    fn taken(&self, members: &Entries<'_>) -> HashSet<String> {
+        let names_members = |f: &Field| f.spelling.as_ref().is_some_and(Spelling::names_members);
+        if !self.0.values().any(names_members) {
+            return HashSet::new();
+        }
+        let known = self.0.keys().map(AsRef::as_ref);
+        let given = members.iter().map(|(name, _)| name.as_ref());
+        known.chain(given).map(str::to_ascii_lowercase).collect()
+    }
+
+    /// Appends the pairs of a form.
+    pub fn write_url_encoded(&self, members: &Entries<'_>, out: &mut Bounded) -> Result<()> {
+        let taken = self.taken(members);
         for (name, raw) in members {
             let plain;
             let spelling = match self.0.get(&**name).and_then(|f| f.spelling.as_ref()) {
                 Some(_) if raw.get() == "null" => continue,
                 Some(spelling) => {
-                    spelling.write_query(&read(raw)?, &mut out)?;
+                    let value = read(raw)?;
+                    spelling.check_names(&value, &taken)?;
+                    spelling.write_query(&value, out)?;
                     continue;
                 }
                 None => {
@@ -73,47 +87,45 @@ impl Fields {
             match read(raw)? {
                 Raw::Null => {}
                 Raw::Array(items) if items.iter().all(|i| is_scalar(i)) => {
-                    spelling.write_query(&Raw::Array(items), &mut out)?;
+                    spelling.write_query(&Raw::Array(items), out)?;
                 }
                 // No form is defined for these; their JSON is what most read.
                 Raw::Object(_) | Raw::Array(_) => {
-                    spelling.write_query(&Raw::String(raw.get().into()), &mut out)?;
+                    spelling.write_query(&Raw::String(raw.get().into()), out)?;
                 }
-                scalar => spelling.write_query(&scalar, &mut out)?,
+                scalar => spelling.write_query(&scalar, out)?,
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     /// The body and its boundary. `seed` differs from call to call.
-    pub fn multipart(&self, members: &Entries<'_>, seed: u64) -> Result<(Vec<u8>, String)> {
-        let mut parts: Vec<Vec<u8>> = Vec::new();
+    pub fn multipart(
+        &self,
+        members: &Entries<'_>,
+        seed: u64,
+        bytes_max: usize,
+    ) -> Result<(Vec<u8>, String)> {
+        let mut parts = Parts { all: Vec::new(), bytes: BOUNDARY_BYTES, bytes_max };
         for (name, raw) in members {
             match read(raw)? {
                 Raw::Null => {}
                 Raw::Array(items) => {
-                    for item in items {
-                        parts.push(self.part(name, item)?);
-                    }
+                    items.iter().try_for_each(|item| parts.add(self.part(name, item)?))?;
                 }
-                _ => parts.push(self.part(name, raw)?),
+                _ => parts.add(self.part(name, raw)?)?,
             }
         }
         let mut seed = seed;
-        loop {
+        for _ in 0..BOUNDARIES_TRIED_MAX {
             let boundary = format!("drawbridge-{seed:016x}");
-            if !parts.iter().any(|p| memchr::memmem::find(p, boundary.as_bytes()).is_some()) {
-                let mut out = Vec::new();
-                for part in &parts {
-                    out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-                    out.extend_from_slice(part);
-                    out.extend_from_slice(b"\r\n");
-                }
-                out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-                return Ok((out, boundary));
+            let finder = memchr::memmem::Finder::new(boundary.as_bytes());
+            if !parts.all.iter().any(|p| finder.find(p).is_some()) {
+                return Ok((parts.joined(&boundary), boundary));
             }
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         }
+        Err(Fault::new(Class::InvalidArguments, "the form holds its own boundary"))
     }
 
     fn part(&self, name: &str, raw: &RawValue) -> Result<Vec<u8>> {
@@ -151,6 +163,41 @@ impl Fields {
         let mut out = out.into_bytes();
         out.extend_from_slice(&content);
         Ok(out)
+    }
+}
+
+/// What stands around one part: `--`, the boundary, and two line breaks.
+const BOUNDARY_BYTES: usize = 2 + 27 + 4;
+
+/// Who can foresee one boundary can foresee the next ones.
+const BOUNDARIES_TRIED_MAX: usize = 4;
+
+/// The parts of a form, bounded together.
+struct Parts {
+    all: Vec<Vec<u8>>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Parts {
+    fn add(&mut self, part: Vec<u8>) -> Result<()> {
+        self.bytes += part.len() + BOUNDARY_BYTES;
+        if self.bytes > self.bytes_max {
+            return Err(too_long("a body", self.bytes_max));
+        }
+        self.all.push(part);
+        Ok(())
+    }
+
+    fn joined(self, boundary: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes + 2);
+        for part in self.all {
+            out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+            out.extend_from_slice(&part);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        out
     }
 }
 
@@ -220,54 +267,6 @@ fn is_file(schema: &Value) -> bool {
         })
 }
 
-/// A file as an agent gives it: Base64, or a `data:` URL (RFC 2397) with its
-/// type and name: `data:image/png;name=cat.png;base64,iVBOR...`.
-struct File {
-    bytes: Vec<u8>,
-    content_type: Option<String>,
-    name: Option<String>,
-}
-
-impl File {
-    fn parse(field: &str, text: &str) -> Result<File> {
-        let Some((head, data)) = text.strip_prefix("data:").and_then(|u| u.split_once(',')) else {
-            let bytes = base64(text).ok_or_else(|| refused(field))?;
-            return Ok(File { bytes, content_type: None, name: None });
-        };
-        let mut parts = head.split(';');
-        let kind = parts.next().filter(|k| !k.is_empty()).map(str::to_owned);
-        let (mut name, mut encoded) = (None, false);
-        for part in parts {
-            match part.split_once('=') {
-                Some(("name" | "filename", value)) => {
-                    name = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
-                }
-                _ => encoded |= part.trim() == "base64",
-            }
-        }
-        let bytes = match encoded {
-            true => base64(data).ok_or_else(|| refused(field))?,
-            false => percent_decode_str(data).collect(),
-        };
-        Ok(File { bytes, content_type: kind, name })
-    }
-}
-
-/// Base64 in the forms that are met: padded or not, of either alphabet.
-pub fn base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim();
-    STANDARD
-        .decode(text)
-        .or_else(|_| STANDARD_NO_PAD.decode(text))
-        .or_else(|_| URL_SAFE.decode(text))
-        .ok()
-}
-
-fn refused(field: &str) -> Fault {
-    let message = format!("the file `{field}` is neither Base64 nor a data: URL");
-    Fault::new(Class::InvalidArguments, message)
-}
-
 /// A name in a header of a part (WHATWG HTML, "multipart/form-data encoding
 /// algorithm").
 fn quoted(text: &str) -> String {
@@ -305,7 +304,9 @@ mod tests {
             (r#"{"deep":{"k":{"l":[true]}}}"#, "deep%5Bk%5D%5Bl%5D%5B0%5D=true"),
             (r#"{"csv":[1,2],"pipes":["a","b"]}"#, "csv=1,2&pipes=a%7Cb"),
         ] {
-            assert_eq!(f.url_encoded(&entries(json).unwrap()).unwrap(), want, "{json}");
+            let mut out = Bounded::new(1000, "a body");
+            f.write_url_encoded(&entries(json).unwrap(), &mut out).unwrap();
+            assert_eq!(out.as_str(), want, "{json}");
         }
     }
 
@@ -316,7 +317,7 @@ mod tests {
             json!({"pic": {"contentType": "image/png, image/jpeg"}, "note": {"contentType": "text/markdown"}}),
         );
         let json = r#"{"file":"aGk=","many":["aGk=","data:text/plain;name=a%22b.txt,yo%21"],"meta":{"a":1},"note":"n","x":7,"gone":null}"#;
-        let (body, boundary) = f.multipart(&entries(json).unwrap(), 1).unwrap();
+        let (body, boundary) = f.multipart(&entries(json).unwrap(), 1, 10_000).unwrap();
         let text = String::from_utf8(body).unwrap();
         for part in [
             "Content-Disposition: form-data; name=\"file\"; filename=\"file\"\r\nContent-Type: application/octet-stream\r\n\r\nhi\r\n",
@@ -329,14 +330,38 @@ mod tests {
         }
         assert_eq!(text.matches(&format!("--{boundary}")).count(), 7);
         assert!(text.ends_with(&format!("--{boundary}--\r\n")));
-        assert!(f.multipart(&entries(r#"{"file":"???"}"#).unwrap(), 1).is_err());
+        assert!(f.multipart(&entries(r#"{"file":"???"}"#).unwrap(), 1, 10_000).is_err());
+    }
+
+    #[test]
+    fn the_bound_of_a_form_at_it_and_one_past_it() {
+        let f = fields(json!({}), json!({}));
+        let members = r#"{"a":[1,2,3],"b":"x"}"#;
+        let (body, _) = f.multipart(&entries(members).unwrap(), 1, 10_000).unwrap();
+        assert!(f.multipart(&entries(members).unwrap(), 1, body.len()).is_ok());
+        assert!(f.multipart(&entries(members).unwrap(), 1, body.len() - 10).is_err());
+    }
+
+    #[test]
+    fn members_of_a_field_are_no_other_fields() {
+        let f = fields(json!({}), json!({"filter": {"style": "form", "explode": true}}));
+        for (json, fine) in [
+            (r#"{"filter":{"x":1},"role":"user"}"#, true),
+            (r#"{"filter":{"role":"admin"},"role":"user"}"#, false),
+            (r#"{"filter":{"ROLE":"admin"},"role":"user"}"#, false),
+            (r#"{"filter":{"filter":1}}"#, false),
+        ] {
+            let mut out = Bounded::new(1000, "a body");
+            let written = f.write_url_encoded(&entries(json).unwrap(), &mut out);
+            assert_eq!(written.is_ok(), fine, "{json}");
+        }
     }
 
     #[test]
     fn a_boundary_is_not_in_the_content() {
         let f = fields(json!({}), json!({}));
         let json = r#"{"a":"--drawbridge-0000000000000001"}"#;
-        let (_, boundary) = f.multipart(&entries(json).unwrap(), 1).unwrap();
+        let (_, boundary) = f.multipart(&entries(json).unwrap(), 1, 10_000).unwrap();
         assert_ne!(boundary, "drawbridge-0000000000000001");
     }
 }

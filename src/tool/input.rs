@@ -13,6 +13,7 @@ use crate::openapi::{Body, Location, Operation, Parameter};
 use crate::schema::text::clean_value;
 use crate::schema::{Converter, Library};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// What an agent fills in, and where each argument goes.
 pub struct Input {
@@ -45,7 +46,11 @@ pub fn compile(
         if parameter.required {
             required.push(name.clone());
         }
-        bindings.push(Binding { argument: name.into(), spelling: spelling(parameter) });
+        bindings.push(Binding {
+            argument: name.into(),
+            spelling: spelling(parameter),
+            taken: HashSet::new(),
+        });
     }
     let mut body = None;
     let mut together = Map::new();
@@ -83,7 +88,15 @@ pub fn compile(
         let content_type = body::content_type(media.name)?;
         let xml =
             media.schema.filter(|_| form == BodyForm::Xml).map(|s| Shapes::compile(library, s));
-        body = Some(BodyPlan { argument: name.into(), form, content_type, fields, xml, flat });
+        body = Some(BodyPlan {
+            argument: name.into(),
+            form,
+            content_type,
+            fields,
+            xml,
+            flat,
+            bytes_max: None,
+        });
     }
     let mut schema = root(properties, required, converter);
     if let (Some(schema), false) = (schema.as_object_mut(), together.is_empty()) {

@@ -4,9 +4,10 @@
 //! the configuration names it.
 
 use super::body::BodyPlan;
+use super::bounded::Bounded;
 use super::credential::Credential;
 use super::encode::read;
-use super::style::Spelling;
+use super::style::{HEADER_BYTES_MAX, Spelling};
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw};
 use crate::openapi::Location;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
+use std::collections::HashSet;
 
 /// The longest request target, in bytes: what servers commonly take.
 pub const TARGET_BYTES_MAX: usize = 32 << 10;
@@ -58,6 +60,47 @@ pub fn is_idempotent(method: &Method) -> bool {
 pub struct Binding {
     pub argument: Box<str>,
     pub spelling: Spelling,
+    /// Names that the members of an object must not take, in lower case, where
+    /// they become parameters of their own: those of other parameters and of
+    /// credentials.
+    pub taken: HashSet<String>,
+}
+
+impl Binding {
+    /// Fills in what the members of objects must not be named. `supplied` are
+    /// parameters that credentials fill in.
+    pub fn keep_apart(
+        bindings: &mut [Binding],
+        fixed_query: &str,
+        supplied: &[(Location, String)],
+    ) {
+        let place = |location| match location {
+            Location::QueryString => Location::Query,
+            other => other,
+        };
+        let lower = |name: &str| name.to_ascii_lowercase();
+        for at in 0..bindings.len() {
+            let own = place(bindings[at].spelling.location);
+            if !matches!(own, Location::Query | Location::Cookie)
+                || !bindings[at].spelling.names_members()
+            {
+                continue;
+            }
+            let others = bindings
+                .iter()
+                .enumerate()
+                .filter(|(n, b)| *n != at && place(b.spelling.location) == own);
+            let mut taken: HashSet<String> = others.map(|(_, b)| lower(&b.spelling.name)).collect();
+            taken.extend(
+                supplied.iter().filter(|(l, _)| place(*l) == own).map(|(_, name)| lower(name)),
+            );
+            if own == Location::Query {
+                let names = fixed_query.split('&').filter_map(|pair| pair.split('=').next());
+                taken.extend(names.filter(|n| !n.is_empty()).map(lower));
+            }
+            bindings[at].taken = taken;
+        }
+    }
 }
 
 /// A request ready to be sent; `Host` is the peer's and comes last.
@@ -94,7 +137,7 @@ impl Plan {
         headers.push((ACCEPT, self.accept.clone()));
         headers.extend(self.headers.iter().cloned());
         let target = self.target(arguments)?;
-        let mut cookies = String::new();
+        let mut cookies = Bounded::new(HEADER_BYTES_MAX, "a header");
         for binding in &self.bindings {
             let Some(value) = given(arguments, &binding.argument)? else { continue };
             match binding.spelling.location {
@@ -107,10 +150,14 @@ impl Plan {
                         headers.push((name, value));
                     }
                 }
-                Location::Cookie => binding.spelling.write_cookie(&value, &mut cookies)?,
+                Location::Cookie => {
+                    binding.spelling.check_names(&value, &binding.taken)?;
+                    binding.spelling.write_cookie(&value, &mut cookies)?;
+                }
                 Location::Path | Location::Query | Location::QueryString => {}
             }
         }
+        let mut cookies = cookies.into_string();
         for cookie in &self.credential.cookies {
             if !cookies.is_empty() {
                 cookies.push_str("; ");
@@ -138,10 +185,10 @@ impl Plan {
     }
 
     fn target(&self, arguments: &Entries<'_>) -> Result<String> {
-        let mut target = String::with_capacity(128);
+        let mut target = Bounded::new(TARGET_BYTES_MAX, "a URL");
         for part in &self.path {
             match part {
-                PathPart::Literal(text) => target.push_str(text),
+                PathPart::Literal(text) => target.push_str(text)?,
                 PathPart::Hole(index) => {
                     let binding = &self.bindings[*index];
                     let value = given(arguments, &binding.argument)?.unwrap_or(Raw::Null);
@@ -149,7 +196,8 @@ impl Plan {
                 }
             }
         }
-        let mut query = self.fixed_query.to_string();
+        let mut query = Bounded::new(TARGET_BYTES_MAX, "a URL");
+        query.push_str(&self.fixed_query)?;
         for binding in &self.bindings {
             let whole = match binding.spelling.location {
                 Location::Query => false,
@@ -157,28 +205,26 @@ impl Plan {
                 _ => continue,
             };
             match (given(arguments, &binding.argument)?, whole) {
-                (Some(value), false) => binding.spelling.write_query(&value, &mut query)?,
-                (Some(value), true) => binding.spelling.write_query_string(&value, &mut query)?,
+                (Some(value), false) => {
+                    binding.spelling.check_names(&value, &binding.taken)?;
+                    binding.spelling.write_query(&value, &mut query)?;
+                }
+                (Some(value), true) => {
+                    binding.spelling.check_names(&value, &binding.taken)?;
+                    binding.spelling.write_query_string(&value, &mut query)?;
+                }
                 (None, _) => {}
             }
         }
         for pair in &self.credential.query {
-            if !query.is_empty() {
-                query.push('&');
-            }
-            query.push_str(pair);
+            query.push_str(if query.is_empty() { "" } else { "&" })?;
+            query.push_str(pair)?;
         }
         if !query.is_empty() {
-            target.push('?');
-            target.push_str(&query);
+            target.push_str("?")?;
+            target.push_str(query.as_str())?;
         }
-        match target.len() <= TARGET_BYTES_MAX {
-            true => Ok(target),
-            false => Err(Fault::new(
-                Class::InvalidArguments,
-                format!("the arguments make a URL longer than {TARGET_BYTES_MAX} bytes"),
-            )),
-        }
+        Ok(target.into_string())
     }
 
     fn body(&self, arguments: &Entries<'_>, seed: u64) -> Result<Option<(Bytes, HeaderValue)>> {

@@ -17,15 +17,15 @@ fn spelling(location: Location, style: Style, explode: bool) -> Spelling {
 fn wire(s: &Spelling, json: &str) -> std::result::Result<String, String> {
     let raw: &RawValue = serde_json::from_str(json).unwrap();
     let value = read(raw).unwrap();
-    let mut out = String::new();
+    let mut out = Bounded::new(1000, "a URL");
     let written = match s.location {
         Location::Path => s.write_path(&value, &mut out),
         Location::Query => s.write_query(&value, &mut out),
         Location::QueryString => s.write_query_string(&value, &mut out),
         Location::Cookie => s.write_cookie(&value, &mut out),
-        Location::Header => s.header(&value).map(|v| out = v),
+        Location::Header => return s.header(&value).map_err(|f| f.message),
     };
-    written.map(|()| out).map_err(|f| f.message)
+    written.map(|()| out.into_string()).map_err(|f| f.message)
 }
 
 const STRING: &str = r#""blue""#;
@@ -132,5 +132,39 @@ fn what_could_change_the_request_is_refused() {
     }
     for bad in [r#""a\r\nX: y""#, r#""a\u0000""#, r#""é""#, r#""\u007f""#] {
         assert!(wire(&spelling(Location::Header, Style::Simple, false), bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn bounds_at_them_and_one_past_them() {
+    let header = spelling(Location::Header, Style::Simple, false);
+    for (bytes, fits) in [(HEADER_BYTES_MAX, true), (HEADER_BYTES_MAX + 1, false)] {
+        let text = format!("\"{}\"", "a".repeat(bytes));
+        assert_eq!(wire(&header, &text).is_ok(), fits, "{bytes}");
+    }
+    let deep = spelling(Location::Query, Style::DeepObject, true);
+    let nested =
+        (0..40).fold("[1,2,3]".to_owned(), |v, _| format!("{{\"{}\":{v}}}", "k".repeat(20)));
+    let e = wire(&deep, &nested).unwrap_err();
+    assert!(e.contains("a URL longer than 1000"), "{e}");
+}
+
+#[test]
+fn members_of_an_object_are_no_other_parameters() {
+    let taken = ["api_key", "color[size]", "sid"].map(str::to_owned).into();
+    for (location, style, explode, json, fine) in [
+        (Location::Query, Style::Form, true, r#"{"api_key":1}"#, false),
+        (Location::Query, Style::Form, true, r#"{"API_KEY":1}"#, false),
+        (Location::Query, Style::Form, true, r#"{"other":1}"#, true),
+        (Location::Query, Style::Form, false, r#"{"api_key":1}"#, true),
+        (Location::Query, Style::DeepObject, true, r#"{"size":1}"#, false),
+        (Location::Query, Style::DeepObject, true, r#"{"api_key":1}"#, true),
+        (Location::Cookie, Style::Form, true, r#"{"sid":1}"#, false),
+        (Location::Cookie, Style::Cookie, true, r#"{"sid":1}"#, false),
+        (Location::Query, Style::Form, true, "7", true),
+    ] {
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        let checked = spelling(location, style, explode).check_names(&read(raw).unwrap(), &taken);
+        assert_eq!(checked.is_ok(), fine, "{location:?} {style:?} {json}");
     }
 }

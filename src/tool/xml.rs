@@ -1,6 +1,7 @@
 //! Values <-> XML, by the `xml` keywords of a schema (OpenAPI 3.1, "XML
 //! Object").
 
+use super::bounded::Bounded;
 use super::encode::read;
 use super::markup::{Element, parse};
 use crate::fault::{Class, Fault, Result};
@@ -43,7 +44,29 @@ enum Kind {
     Number,
     Boolean,
     Array(usize),
-    Object(Vec<(String, usize)>),
+    Object(Members),
+}
+
+/// The members of an object, in their order.
+#[derive(Clone, Debug, Default)]
+struct Members {
+    all: Vec<(String, usize)>,
+    /// Places in the table of shapes.
+    by_name: HashMap<String, usize>,
+}
+
+impl Members {
+    fn new(all: Vec<(String, usize)>) -> Self {
+        let mut by_name = HashMap::with_capacity(all.len());
+        for (name, at) in &all {
+            by_name.entry(name.clone()).or_insert(*at);
+        }
+        Members { all, by_name }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
 }
 
 impl Shape {
@@ -70,14 +93,15 @@ impl Shapes {
         Shapes { table: compiler.table, root, root_name }
     }
 
-    /// Writes a value as a document.
-    pub fn write(&self, value: &Raw<'_>) -> Result<String> {
-        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    /// Writes a value as a document of at most so many bytes.
+    pub fn write(&self, value: &Raw<'_>, bytes_max: usize) -> Result<String> {
+        let mut out = Bounded::new(bytes_max, "a body");
+        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
         self.element(self.root, &self.root_name, value, &mut out)?;
-        Ok(out)
+        Ok(out.into_string())
     }
 
-    fn element(&self, at: usize, name: &str, value: &Raw<'_>, out: &mut String) -> Result<()> {
+    fn element(&self, at: usize, name: &str, value: &Raw<'_>, out: &mut Bounded) -> Result<()> {
         let shape = &self.table[at];
         match (value, &shape.kind) {
             (Raw::Null, _) => Ok(()),
@@ -86,20 +110,22 @@ impl Shapes {
                 let item_name = &self.table[item].tag(name);
                 let is_root = at == self.root;
                 if shape.wrapped || is_root {
-                    out.push_str(&format!("<{name}{}>", shape.namespace));
+                    out.push_str(&format!("<{name}{}>", shape.namespace))?;
                 }
                 for raw in items {
                     self.element(item, item_name, &read(raw)?, out)?;
                 }
                 if shape.wrapped || is_root {
-                    out.push_str(&format!("</{name}>"));
+                    out.push_str(&format!("</{name}>"))?;
                 }
                 Ok(())
             }
             (Raw::Object(members), kind) => {
-                let known: &[(String, usize)] = if let Kind::Object(k) = kind { k } else { &[] };
-                let shape_of = |n: &str| known.iter().find(|(k, _)| k == n).map(|(_, at)| *at);
-                out.push_str(&format!("<{name}{}", shape.namespace));
+                let shape_of = |name: &str| match kind {
+                    Kind::Object(members) => members.find(name),
+                    _ => None,
+                };
+                out.push_str(&format!("<{name}{}", shape.namespace))?;
                 for (key, raw) in members {
                     if let Some(at) = shape_of(key).filter(|at| self.table[*at].attribute) {
                         let name = self.table[at].tag(key);
@@ -109,17 +135,17 @@ impl Shapes {
                                 " {}=\"{}\"",
                                 named(&name)?,
                                 escape(legal(text)?)
-                            ));
+                            ))?;
                         }
                     }
                 }
-                out.push('>');
+                out.push_str(">")?;
                 for (key, raw) in members {
                     match shape_of(key) {
                         Some(at) if self.table[at].attribute => {}
                         Some(at) if self.table[at].text => {
                             let value = read(raw)?;
-                            out.push_str(&escape(legal(value.scalar().unwrap_or_default())?));
+                            out.push_str(&escape(legal(value.scalar().unwrap_or_default())?))?;
                         }
                         Some(at) => {
                             let name = self.member_name(at, key);
@@ -128,13 +154,14 @@ impl Shapes {
                         None => self.unknown(key, &read(raw)?, out)?,
                     }
                 }
-                out.push_str(&format!("</{name}>"));
+                out.push_str(&format!("</{name}>"))?;
                 Ok(())
             }
             (scalar, _) => {
                 let text = escape(legal(scalar.scalar().unwrap_or_default())?);
-                out.push_str(&format!("<{name}{}>{text}</{name}>", shape.namespace));
-                Ok(())
+                out.push_str(&format!("<{name}{}>", shape.namespace))?;
+                out.push_str(&text)?;
+                out.push_str(&format!("</{name}>"))
             }
         }
     }
@@ -150,23 +177,23 @@ impl Shapes {
     }
 
     /// A member the schema does not know is written by its name.
-    fn unknown(&self, key: &str, value: &Raw<'_>, out: &mut String) -> Result<()> {
+    fn unknown(&self, key: &str, value: &Raw<'_>, out: &mut Bounded) -> Result<()> {
         let key = named(key)?;
         match value {
             Raw::Null => Ok(()),
             Raw::Array(items) => items.iter().try_for_each(|i| self.unknown(key, &read(i)?, out)),
             Raw::Object(members) => {
-                out.push_str(&format!("<{key}>"));
+                out.push_str(&format!("<{key}>"))?;
                 for (name, raw) in members {
                     self.unknown(name, &read(raw)?, out)?;
                 }
-                out.push_str(&format!("</{key}>"));
-                Ok(())
+                out.push_str(&format!("</{key}>"))
             }
             scalar => {
                 let text = escape(legal(scalar.scalar().unwrap_or_default())?);
-                out.push_str(&format!("<{key}>{text}</{key}>"));
-                Ok(())
+                out.push_str(&format!("<{key}>"))?;
+                out.push_str(&text)?;
+                out.push_str(&format!("</{key}>"))
             }
         }
     }
@@ -180,7 +207,7 @@ impl Shapes {
         match &self.table[at].kind {
             Kind::Object(members) => {
                 let mut out = Map::new();
-                for (key, at) in members {
+                for (key, at) in &members.all {
                     if let Some(value) = self.member(*at, key, element) {
                         out.insert(key.clone(), value);
                     }
@@ -283,7 +310,7 @@ impl Compiler<'_> {
                 if members.is_empty() && kind != Some("object") {
                     Kind::Text
                 } else {
-                    Kind::Object(members)
+                    Kind::Object(Members::new(members))
                 }
             }
         }
@@ -335,8 +362,12 @@ fn legal(text: &str) -> Result<&str> {
 
 fn scalar(kind: &Kind, text: &str) -> Value {
     let text = text.trim_matches(['\n', '\r', '\t', ' ']);
+    // No number is longer, and a tree of anything else is not wanted.
+    const NUMBER_BYTES_MAX: usize = 64;
     let json = |wanted: fn(&Value) -> bool| {
-        serde_json::from_str::<Value>(text).ok().filter(wanted).unwrap_or_else(|| text.into())
+        let short = Some(text).filter(|t| t.len() <= NUMBER_BYTES_MAX);
+        let value = short.and_then(|t| serde_json::from_str::<Value>(t).ok());
+        value.filter(wanted).unwrap_or_else(|| text.into())
     };
     match kind {
         Kind::Integer | Kind::Number => json(Value::is_number),
