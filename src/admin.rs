@@ -1,13 +1,20 @@
 //! The admin listener: is it alive, is it ready, what is loaded, the figures.
 
 use crate::observe::metrics;
+use crate::policy::origin::OriginPolicy;
 use async_trait::async_trait;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, Response};
-use pingora_core::apps::http_app::ServeHttp;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderValue, Method};
+use pingora::http::ResponseHeader;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
 use prometheus::TextEncoder;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// What the gateway tells of itself.
 pub trait Status: Send + Sync {
@@ -17,17 +24,22 @@ pub trait Status: Send + Sync {
     fn loaded(&self) -> serde_json::Value;
 }
 
+const TEXT: &str = "text/plain; charset=utf-8";
+
 pub struct Admin {
     status: Arc<dyn Status>,
+    origin: OriginPolicy,
+    header_timeout: Duration,
 }
 
 impl Admin {
-    pub fn new(status: Arc<dyn Status>) -> Self {
-        Admin { status }
+    /// `address` is where it listens, which decides what `Host` may say.
+    pub fn new(status: Arc<dyn Status>, address: SocketAddr, header_timeout: Duration) -> Self {
+        let origin = OriginPolicy::compile(&[], &[], &[address]);
+        Admin { status, origin, header_timeout }
     }
 
     fn answer(&self, method: &Method, path: &str) -> (u16, &'static str, Vec<u8>) {
-        const TEXT: &str = "text/plain; charset=utf-8";
         if !matches!(*method, Method::GET | Method::HEAD) {
             return (405, TEXT, b"only GET\n".to_vec());
         }
@@ -49,18 +61,57 @@ impl Admin {
     }
 }
 
+/// How long one answer may take to be read.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
 #[async_trait]
-impl ServeHttp for Admin {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let request = session.req_header();
-        let (status, content_type, body) = self.answer(&request.method, request.uri.path());
-        let body = if request.method == Method::HEAD { Vec::new() } else { body };
-        let built = Response::builder()
-            .status(status)
-            .header(CONTENT_TYPE, content_type)
-            .header(CONTENT_LENGTH, body.len())
-            .header(CACHE_CONTROL, "no-store")
-            .body(body);
-        built.unwrap_or_default()
+impl ServerApp for Admin {
+    /// One request a connection: whoever scrapes asks seldom.
+    async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
+        let mut session = ServerSession::new_http1(stream);
+        let read = timeout(self.header_timeout, session.read_request()).await;
+        if !matches!(read, Ok(Ok(true))) {
+            return None;
+        }
+        let (status, content_type, body) = self.judge(&session);
+        if let Err(e) = send(&mut session, status, content_type, body).await {
+            tracing::debug!(error = %e.etype().as_str(), "an answer of the admin listener broke off");
+        }
+        None
     }
+}
+
+impl Admin {
+    /// The answer to a request, if it is one for this listener.
+    fn judge(&self, session: &ServerSession) -> (u16, &'static str, Vec<u8>) {
+        let request = session.req_header();
+        let mut hosts = request.headers.get_all(HOST).iter();
+        let host = hosts.next().and_then(|h| h.to_str().ok());
+        if hosts.next().is_some() {
+            return (400, TEXT, b"one Host\n".to_vec());
+        }
+        let origins = request.headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+        match self.origin.check(host, origins) {
+            Ok(()) => self.answer(&request.method, request.uri.path()),
+            Err(fault) => (403, TEXT, format!("{}\n", fault.message).into_bytes()),
+        }
+    }
+}
+
+async fn send(
+    session: &mut ServerSession,
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
+) -> pingora_core::Result<()> {
+    let is_head = session.req_header().method == Method::HEAD;
+    let mut head = ResponseHeader::build(status, Some(5))?;
+    head.insert_header(CONTENT_TYPE, content_type)?;
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    head.insert_header(CACHE_CONTROL, "no-store")?;
+    session.set_keepalive(None);
+    session.set_write_timeout(Some(WRITE_TIMEOUT));
+    session.write_response_header(Box::new(head)).await?;
+    let body = if is_head { Vec::new() } else { body };
+    session.write_response_body(body.into(), true).await
 }

@@ -89,6 +89,8 @@ pub struct Limits {
     pub requests_per_connection: u32,
     /// Open event streams.
     pub streams: usize,
+    /// Bytes of request bodies that are held at one time.
+    pub request_memory: usize,
 }
 
 impl Default for Limits {
@@ -96,6 +98,7 @@ impl Default for Limits {
         Limits {
             connections: 20_000,
             calls: 1024,
+            request_memory: 256 << 20,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
@@ -217,6 +220,9 @@ fn limits(node: &tree::Node, limits: &mut Limits, r: &mut Reader<'_>) {
         if let Some(n) = f.integer(key, 1..=1_000_000, r) {
             *slot = n;
         }
+    }
+    if let Some(n) = f.bytes("request_memory", r) {
+        limits.request_memory = n;
     }
     if let Some(n) = f.integer("requests_per_connection", 1..=u32::MAX as usize, r) {
         limits.requests_per_connection = n as u32;

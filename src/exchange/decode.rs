@@ -3,6 +3,7 @@
 //! large one, so the bound is on what comes out.
 
 use crate::fault::{Class, Fault, Result};
+use brotli::enc::StandardAlloc;
 use std::io::{self, Write};
 
 /// Decodes one body.
@@ -15,9 +16,15 @@ pub struct Decoder {
 enum Kind {
     Gzip(flate2::write::MultiGzDecoder<Sink>),
     Deflate(flate2::write::ZlibDecoder<Sink>),
-    Brotli(Box<brotli::DecompressorWriter<Sink>>),
+    Brotli(Box<Brotli>),
     Zstd(Box<Zstd>),
 }
+
+/// Bytes that one step gives, give or take a turn of the decoder.
+const STEP_BYTES: usize = 32 << 10;
+
+/// Bytes of gzip or deflate for one turn: they become at most 66 kB.
+const TURN_BYTES: usize = 64;
 
 /// Where decoded bytes go until they are taken.
 struct Sink {
@@ -49,7 +56,7 @@ impl Decoder {
             "" | "identity" => return Ok(None),
             "gzip" | "x-gzip" => Kind::Gzip(flate2::write::MultiGzDecoder::new(sink)),
             "deflate" => Kind::Deflate(flate2::write::ZlibDecoder::new(sink)),
-            "br" => Kind::Brotli(Box::new(brotli::DecompressorWriter::new(sink, 4096))),
+            "br" => Kind::Brotli(Box::new(Brotli::new(sink))),
             "zstd" => Kind::Zstd(Box::new(Zstd::new(sink).map_err(|e| failed(&e))?)),
             _ => {
                 return Err(Fault::new(
@@ -62,17 +69,40 @@ impl Decoder {
         Ok(Some(Decoder { kind, fed: false }))
     }
 
-    /// Decodes a piece and gives what came out.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>> {
-        self.fed |= !chunk.is_empty();
-        let written = match &mut self.kind {
-            Kind::Gzip(d) => d.write_all(chunk).and_then(|()| d.flush()),
-            Kind::Deflate(d) => d.write_all(chunk).and_then(|()| d.flush()),
-            Kind::Brotli(d) => d.write_all(chunk),
-            Kind::Zstd(d) => d.push(chunk),
-        };
-        written.map_err(|e| failed(&e))?;
-        Ok(self.take())
+    /// Decodes some of a piece, and takes what was used from its front. Gives some
+    /// 32 KiB at a time, and nothing when the piece is used up.
+    pub fn step(&mut self, input: &mut &[u8]) -> Result<Vec<u8>> {
+        self.fed |= !input.is_empty();
+        loop {
+            let more = self.turn(input).map_err(|e| failed(&e))?;
+            if !more || self.sink().out.len() >= STEP_BYTES {
+                return Ok(std::mem::take(&mut self.sink().out));
+            }
+        }
+    }
+
+    /// Gives whether there may be more to come out without more to come in.
+    fn turn(&mut self, input: &mut &[u8]) -> io::Result<bool> {
+        let (now, later) = input.split_at(input.len().min(TURN_BYTES));
+        match &mut self.kind {
+            Kind::Gzip(d) => d.write_all(now).and_then(|()| d.flush())?,
+            Kind::Deflate(d) => d.write_all(now).and_then(|()| d.flush())?,
+            Kind::Brotli(d) => return d.turn(input),
+            Kind::Zstd(d) => return d.turn(input),
+        }
+        *input = later;
+        Ok(!later.is_empty())
+    }
+
+    /// Decodes a whole piece, within the bound on what comes out.
+    pub fn push(&mut self, mut input: &[u8]) -> Result<Vec<u8>> {
+        let mut all = self.step(&mut input)?;
+        loop {
+            match self.step(&mut input)? {
+                more if more.is_empty() => return Ok(all),
+                more => all.extend_from_slice(&more),
+            }
+        }
     }
 
     /// Ends the body; one that stops in the middle is a fault.
@@ -83,21 +113,79 @@ impl Decoder {
         let ended = match &mut self.kind {
             Kind::Gzip(d) => d.try_finish(),
             Kind::Deflate(d) => d.try_finish(),
-            Kind::Brotli(d) => d.close(),
+            Kind::Brotli(d) => d.end(),
             Kind::Zstd(d) => d.end(),
         };
         ended.map_err(|e| failed(&e))?;
-        Ok(self.take())
+        Ok(std::mem::take(&mut self.sink().out))
     }
 
-    fn take(&mut self) -> Vec<u8> {
-        let sink = match &mut self.kind {
+    fn sink(&mut self) -> &mut Sink {
+        match &mut self.kind {
             Kind::Gzip(d) => d.get_mut(),
             Kind::Deflate(d) => d.get_mut(),
-            Kind::Brotli(d) => d.get_mut(),
+            Kind::Brotli(d) => &mut d.sink,
             Kind::Zstd(d) => &mut d.sink,
-        };
-        std::mem::take(&mut sink.out)
+        }
+    }
+}
+
+fn is_cut() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the body is cut")
+}
+
+/// The crate's own writer gives all that comes of its input at once, and a few
+/// bytes of brotli can hold megabytes.
+struct Brotli {
+    state: brotli::BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    sink: Sink,
+    ended: bool,
+}
+
+impl Brotli {
+    fn new(sink: Sink) -> Self {
+        let alloc = StandardAlloc::default;
+        let state = brotli::BrotliState::new(alloc(), alloc(), alloc());
+        Brotli { state, sink, ended: false }
+    }
+
+    fn turn(&mut self, input: &mut &[u8]) -> io::Result<bool> {
+        if self.ended {
+            return match input.is_empty() {
+                true => Ok(false),
+                false => Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end")),
+            };
+        }
+        let mut piece = [0; 16 << 10];
+        let (mut left, mut used, mut room, mut written, mut total) =
+            (input.len(), 0, piece.len(), 0, 0);
+        let result = brotli::BrotliDecompressStream(
+            &mut left,
+            &mut used,
+            input,
+            &mut room,
+            &mut written,
+            &mut piece,
+            &mut total,
+            &mut self.state,
+        );
+        *input = &input[used..];
+        self.sink.write_all(&piece[..written])?;
+        match result {
+            brotli::BrotliResult::ResultSuccess => {
+                self.ended = true;
+                Ok(!input.is_empty())
+            }
+            brotli::BrotliResult::NeedsMoreInput => Ok(false),
+            brotli::BrotliResult::NeedsMoreOutput => Ok(true),
+            brotli::BrotliResult::ResultFailure => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "not brotli"))
+            }
+        }
+    }
+
+    fn end(&self) -> io::Result<()> {
+        if self.ended { Ok(()) } else { Err(is_cut()) }
     }
 }
 
@@ -107,33 +195,36 @@ struct Zstd {
     sink: Sink,
     /// Bytes the frame still wants; zero between frames.
     wanted: usize,
+    /// Whether the last turn gave as much as it could, so that there may be more.
+    full: bool,
 }
 
 impl Zstd {
     fn new(sink: Sink) -> io::Result<Self> {
-        Ok(Zstd { raw: zstd::stream::raw::Decoder::new()?, sink, wanted: 0 })
+        Ok(Zstd { raw: zstd::stream::raw::Decoder::new()?, sink, wanted: 0, full: false })
     }
 
-    fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
+    fn turn(&mut self, input: &mut &[u8]) -> io::Result<bool> {
         use zstd::stream::raw::{InBuffer, Operation, OutBuffer};
-        let mut piece = [0; 16 << 10];
-        let mut input = InBuffer::around(chunk);
-        loop {
-            let mut output = OutBuffer::around(&mut piece[..]);
-            self.wanted = self.raw.run(&mut input, &mut output)?;
-            let written = output.pos();
-            self.sink.write_all(&piece[..written])?;
-            // A full piece may have more behind it.
-            if input.pos() >= chunk.len() && written < piece.len() {
-                return Ok(());
-            }
+        // Without input a frame would seem to begin.
+        if input.is_empty() && (!self.full || self.wanted == 0) {
+            return Ok(false);
         }
+        let mut piece = [0; 16 << 10];
+        let mut from = InBuffer::around(input);
+        let mut output = OutBuffer::around(&mut piece[..]);
+        self.wanted = self.raw.run(&mut from, &mut output)?;
+        let written = output.pos();
+        *input = &input[from.pos()..];
+        self.sink.write_all(&piece[..written])?;
+        self.full = written == piece.len();
+        Ok(!input.is_empty() || self.full)
     }
 
     fn end(&self) -> io::Result<()> {
         match self.wanted {
             0 => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the frame is cut")),
+            _ => Err(is_cut()),
         }
     }
 }
@@ -202,6 +293,30 @@ mod tests {
                 let got = decode(encoding, body, piece, data.len());
                 assert_eq!(got.ok().as_deref(), Some(&data[..]), "{encoding} {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_step_gives_little_however_much_a_piece_holds() {
+        let data = vec![0u8; 8 << 20];
+        for (encoding, body) in [
+            ("gzip", gzip(&data)),
+            ("deflate", deflate(&data)),
+            ("br", br(&data)),
+            ("zstd", zstd_(&data)),
+        ] {
+            let mut decoder = Decoder::new(Some(encoding), data.len()).unwrap().unwrap();
+            let (mut input, mut seen, mut most) = (&body[..], 0, 0);
+            loop {
+                let step = decoder.step(&mut input).expect(encoding);
+                if step.is_empty() {
+                    break;
+                }
+                (seen, most) = (seen + step.len(), most.max(step.len()));
+            }
+            seen += decoder.end().unwrap().len();
+            assert_eq!(seen, data.len(), "{encoding}");
+            assert!(most <= STEP_BYTES + (66 << 10), "{encoding}: {most}");
         }
     }
 

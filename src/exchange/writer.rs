@@ -176,6 +176,11 @@ impl Writer {
         self.ended
     }
 
+    /// Whether the answer was taken in to its end.
+    pub fn received_all(&self) -> bool {
+        self.ended && !matches!(self.outcome, Outcome::Fault(_))
+    }
+
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }

@@ -24,6 +24,7 @@ impl Gateway {
         if call.notices.any() {
             return Box::pin(self.exchange_with_notices(session, ctx, loaded, &call)).await;
         }
+        super::relay::keep_end(session, ctx);
         let peers = &loaded.peers[call.tool.upstream];
         let started = Instant::now();
         let asked = {
@@ -96,7 +97,7 @@ impl Gateway {
         Ok((last, rendered.outcome))
     }
 
-    fn record_call(&self, ctx: &mut Context, call: &Call, outcome: Outcome) {
+    pub(super) fn record_call(&self, ctx: &mut Context, call: &Call, outcome: Outcome) {
         call.tool.figures.count(outcome);
         if let Some(started) = ctx.started {
             metrics().call_seconds.observe(started.elapsed().as_secs_f64());

@@ -103,9 +103,10 @@ pub async fn read_head(session: &mut ClientSession) -> PingoraResult<()> {
         let Some(head) = session.response_header() else { continue };
         sound(head, &mut informational)?;
         if !head.status.is_informational() {
-            return match has_two_framings(session, head) {
+            let raw = session.as_http1().map(|http1| http1.get_headers_raw_bytes());
+            return match raw.is_some_and(|raw| is_framed_twice(&head.headers, &raw)) {
                 true => Error::e_explain(ErrorType::InvalidHTTPHeader, "two framings at once"),
-                false => Ok(()),
+                false => check_coding(head),
             };
         }
     }
@@ -113,14 +114,21 @@ pub async fn read_head(session: &mut ClientSession) -> PingoraResult<()> {
 
 /// Both a length and chunks: the front of a smuggled answer (RFC 9112 §6.3).
 /// Pingora takes the length out, so the header's bytes are looked at.
-fn has_two_framings(session: &ClientSession, head: &ResponseHeader) -> bool {
-    let Some(http1) = session.as_http1().filter(|_| head.headers.contains_key(TRANSFER_ENCODING))
-    else {
-        return false;
-    };
-    let raw = http1.get_headers_raw_bytes();
-    raw.split(|b| *b == b'\n')
-        .any(|line| line.get(..15).is_some_and(|l| l.eq_ignore_ascii_case(b"content-length:")))
+fn is_framed_twice(headers: &HeaderMap, raw: &[u8]) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) && super::header::has_length(raw)
+}
+
+/// Pingora takes any list of codings that ends in `chunked` for chunks alone.
+pub fn check_coding(head: &ResponseHeader) -> PingoraResult<()> {
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let chunks = |v: &HeaderValue| v.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next().is_none_or(chunks), codings.next()) {
+        (true, None) => Ok(()),
+        _ => Error::e_explain(
+            ErrorType::InvalidHTTPHeader,
+            "a transfer coding that was not asked for",
+        ),
+    }
 }
 
 /// Refuses headers that no answer may have: a change of protocol nobody asked

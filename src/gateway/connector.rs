@@ -13,6 +13,8 @@ use crate::exchange::{Call, Rendered, ResponseHead};
 use crate::fault::{Class, Fault};
 use crate::observe::metrics;
 use crate::tool::request::is_idempotent;
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
 use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result as PingoraResult};
 use pingora_core::connectors::http::Connector;
@@ -210,15 +212,9 @@ impl Upstream {
         Box::pin(self.any.get_http_session(target)).await
     }
 
-    async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {
-        let body = read_body(&mut opened.session, call).await?;
-        metrics().upstream_response_bytes.inc_by(body.len() as u64);
-        // While the connection is held: the header stays where it was read.
-        let head = head_of(&opened.session)?;
-        let rendered =
-            call.answer(&ResponseHead { status: head.status, headers: &head.headers }, &body);
-        let peer = opened.peer;
-        match opened.session {
+    /// Keeps the connection of an answer that was read to its end.
+    async fn release(&self, session: ClientSession, peer: &Peer, unpooled: Option<&HttpPeer>) {
+        match session {
             ClientSession::H1(mut session) => {
                 session.respect_keepalive();
                 if let Some(stream) = session.reuse().await.and_then(Unread::unwrapped) {
@@ -226,12 +222,40 @@ impl Upstream {
                 }
             }
             session => {
-                let peer = opened.unpooled.as_deref().unwrap_or(&peer.peer);
+                let peer = unpooled.unwrap_or(&peer.peer);
                 let idle = peer.options.idle_timeout;
                 Box::pin(self.any.release_http_session(session, peer, idle)).await;
             }
         }
+    }
+
+    async fn read_untimed(&self, mut opened: Opened<'_>, call: &Call) -> Result<Rendered> {
+        let body = read_body(&mut opened.session, call).await?;
+        metrics().upstream_response_bytes.inc_by(body.len() as u64);
+        // While the connection is held: the header stays where it was read.
+        let head = head_of(&opened.session)?;
+        let rendered =
+            call.answer(&ResponseHead { status: head.status, headers: &head.headers }, &body);
+        let Opened { session, peer, unpooled } = opened;
+        self.release(session, peer, unpooled.as_deref()).await;
         Ok(rendered)
+    }
+}
+
+impl Opened<'_> {
+    /// The answer's header.
+    pub fn head(&self) -> Result<&ResponseHeader> {
+        head_of(&self.session)
+    }
+
+    /// The next piece of its body; `None` at the end.
+    pub async fn piece(&mut self) -> PingoraResult<Option<Bytes>> {
+        self.session.read_response_body().await.map_err(Error::into_up)
+    }
+
+    /// Gives the connection back, once the body was read to its end.
+    pub async fn give_back(self, upstream: &Upstream) {
+        upstream.release(self.session, self.peer, self.unpooled.as_deref()).await;
     }
 }
 

@@ -7,6 +7,7 @@
 //! when the last has ended. What is held meanwhile is bounded, and leaves together
 //! with what is too large to be held.
 
+use super::framing::Framing;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -54,6 +55,28 @@ struct Line {
     failed: Option<io::ErrorKind>,
     /// Whether the next read is to fail, and it alone.
     interrupted: bool,
+    /// What the client sends, checked.
+    framing: Framing,
+    /// Whether the client broke the framing: nothing more of it is read.
+    broken: bool,
+    end: End,
+    /// Whether anything was written since the end is kept.
+    answering: bool,
+    /// Whether the client knows informational answers.
+    probes: bool,
+}
+
+/// The end of what a client sends. One that says all it has to say and then closes
+/// its side still wants its answer; one that is gone does not, and looks the same
+/// until something is written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is told to who reads.
+    Told,
+    /// An answer is being made that is worth waiting for: it would not be told.
+    Kept,
+    /// It came, and was not told.
+    Came,
 }
 
 impl Cork {
@@ -66,6 +89,11 @@ impl Cork {
             blocked: None,
             failed: None,
             interrupted: false,
+            framing: Framing::default(),
+            broken: false,
+            end: End::Told,
+            answering: false,
+            probes: false,
         })))
     }
 
@@ -82,6 +110,52 @@ impl Cork {
     /// Whether nobody has read since.
     pub fn is_interrupted(&self) -> bool {
         self.0.lock().interrupted
+    }
+
+    /// Whether the header of a request, counted from one, is none.
+    pub fn is_bad(&self, nth: u32) -> bool {
+        self.0.lock().framing.is_bad(nth)
+    }
+
+    /// Keeps the end of what the client sends to itself until an answer begins.
+    /// `probes`: the client knows informational answers, as those of HTTP/1.1 do.
+    pub fn keep_end(&self, probes: bool) {
+        let mut line = self.0.lock();
+        (line.end, line.answering, line.probes) = (End::Kept, false, probes);
+    }
+
+    /// Tells it again.
+    pub fn tell_end(&self) {
+        self.0.lock().end = End::Told;
+    }
+
+    /// Whether the client closed its side while an answer was made: it may wait for
+    /// it, or be gone.
+    pub fn is_half_closed(&self) -> bool {
+        self.0.lock().end == End::Came
+    }
+
+    /// Looks whether a client that closed its side is still there. Only what is
+    /// written to it tells: one that is gone refuses it, which is then an error
+    /// here. Before its answer a client takes any number of informational ones
+    /// (RFC 9110 §15.2); what has begun is a probe itself, and a write of nothing
+    /// tells of its refusal, but through TLS.
+    pub fn probe(&self, cx: &mut Context<'_>) -> io::Result<()> {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut line = self.0.lock();
+        if line.answering {
+            return match Pin::new(&mut line.inner).poll_write(cx, &[]) {
+                Poll::Ready(written) => written.map(drop),
+                Poll::Pending => Ok(()),
+            };
+        }
+        if line.probes {
+            line.held.extend_from_slice(CONTINUE);
+        }
+        match line.release(cx) {
+            Poll::Ready(done) => done,
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Writes what was to be flushed, as far as the client takes it. Gives since
@@ -175,7 +249,29 @@ impl AsyncRead for Cork {
         if std::mem::take(&mut line.interrupted) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        Pin::new(&mut line.inner).poll_read(cx, buf)
+        if line.broken {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        if line.end == End::Came {
+            // Whoever writes will see.
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut line.inner).poll_read(cx, buf))?;
+        let bytes = &buf.filled()[before..];
+        if bytes.is_empty() && line.end == End::Kept && !line.answering && buf.capacity() > before {
+            // `Edge`, whose poll this is a part of, looks after it.
+            line.end = End::Came;
+            return Poll::Pending;
+        }
+        // What is good is passed on: it may be the header that is answered.
+        let good = line.framing.take(bytes);
+        line.broken = good < bytes.len();
+        buf.set_filled(before + good);
+        match line.broken && good == 0 {
+            true => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -195,6 +291,7 @@ impl AsyncWrite for Cork {
     ) -> Poll<io::Result<usize>> {
         let mut line = self.0.lock();
         line.check()?;
+        line.answering = true;
         let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
         if bytes > PIECE_MAX || line.held.len() + bytes > HELD_MAX {
             return line.write_through(cx, slices);
@@ -280,114 +377,4 @@ impl GetSocketDigest for Cork {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::task::Waker;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    fn is_quiet(stream: &mut DuplexStream) -> bool {
-        let mut byte = [0];
-        let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
-    }
-
-    #[tokio::test]
-    async fn a_flush_waits_for_its_release() {
-        let (ours, mut theirs) = duplex(1 << 20);
-        let mut cork = Cork::new(Box::new(ours));
-        let mut cx = Context::from_waker(Waker::noop());
-        cork.write_all(b"head").await.unwrap();
-        cork.release(&mut cx).unwrap();
-        assert!(is_quiet(&mut theirs), "nobody flushed");
-        cork.flush().await.unwrap();
-        assert!(is_quiet(&mut theirs), "nobody waits");
-        cork.release(&mut cx).unwrap();
-        let mut seen = [0; 4];
-        theirs.read_exact(&mut seen).await.unwrap();
-        assert_eq!(&seen, b"head");
-    }
-
-    #[tokio::test]
-    async fn bounds_at_them_and_one_past_them() {
-        for (piece, pieces, held) in [
-            (PIECE_MAX, HELD_MAX / PIECE_MAX, true),
-            (PIECE_MAX, HELD_MAX / PIECE_MAX + 1, false),
-            (PIECE_MAX + 1, 1, false),
-            (1, HELD_MAX, true),
-            (1, HELD_MAX + 1, false),
-        ] {
-            let (ours, mut theirs) = duplex(1 << 20);
-            let mut cork = Cork::new(Box::new(ours));
-            for _ in 0..pieces {
-                cork.write_all(&vec![7; piece]).await.unwrap();
-                cork.flush().await.unwrap();
-            }
-            assert_eq!(is_quiet(&mut theirs), held, "{pieces} of {piece}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_takes_nothing_is_told_of() {
-        let (ours, mut theirs) = duplex(10);
-        let mut cork = Cork::new(Box::new(ours));
-        let mut cx = Context::from_waker(Waker::noop());
-        cork.write_all(&[7; 20]).await.unwrap();
-        cork.flush().await.unwrap();
-        assert!(cork.release(&mut cx).unwrap().is_some());
-        theirs.read_exact(&mut [0; 10]).await.unwrap();
-        cork.drain().await.unwrap();
-        assert!(cork.release(&mut cx).unwrap().is_none());
-        drop(theirs);
-        cork.write_all(b"more").await.unwrap();
-        cork.flush().await.unwrap();
-        assert!(cork.release(&mut cx).is_err());
-        assert!(cork.write_all(b"x").await.is_err(), "told to the next writer");
-    }
-
-    #[tokio::test]
-    async fn an_interruption_is_of_one_read_and_a_failure_of_what_comes_first() {
-        let (ours, mut theirs) = duplex(10);
-        let mut cork = Cork::new(Box::new(ours));
-        theirs.write_all(b"xy").await.unwrap();
-        cork.interrupt(true);
-        cork.write_all(b"1").await.unwrap();
-        assert!(cork.is_interrupted());
-        assert_eq!(cork.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(cork.read_u8().await.unwrap(), b'x');
-        cork.interrupt(true);
-        cork.interrupt(false);
-        theirs.write_all(b"z").await.unwrap();
-        assert_eq!(cork.read_u8().await.unwrap(), b'y');
-        cork.fail();
-        assert_eq!(cork.write_all(b"2").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(cork.read_u8().await.unwrap(), b'z');
-    }
-
-    #[tokio::test]
-    async fn everything_arrives_in_order_however_little_is_taken_at_once() {
-        let sizes = [1, 100, PIECE_MAX, PIECE_MAX, PIECE_MAX + 1, 3 * HELD_MAX, 5, 70_000, 1];
-        let all: Vec<u8> = (0..sizes.iter().sum::<usize>()).map(|i| (i % 251) as u8).collect();
-        for room in [1, 1000, 1 << 20] {
-            for shut in [true, false] {
-                let (ours, mut theirs) = duplex(room);
-                let (sent, mut seen) = (all.clone(), Vec::new());
-                let write = async move {
-                    let mut cork = Cork::new(Box::new(ours));
-                    let mut rest = &sent[..];
-                    for size in sizes {
-                        let (piece, after) = rest.split_at(size);
-                        cork.write_all(piece).await.unwrap();
-                        cork.flush().await.unwrap();
-                        rest = after;
-                    }
-                    match shut {
-                        true => AsyncWriteExt::shutdown(&mut cork).await.unwrap(),
-                        false => cork.drain().await.unwrap(),
-                    }
-                };
-                tokio::join!(write, async { theirs.read_to_end(&mut seen).await.unwrap() });
-                assert!(seen == all, "{room} {shut}: {} of {} bytes", seen.len(), all.len());
-            }
-        }
-    }
-}
+mod tests;

@@ -3,12 +3,14 @@
 //! keeps a connection for ever).
 
 use super::cork::Cork;
+use super::opening::{self, Opened};
 use super::{Gateway, Shared};
 use crate::observe::metrics;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora_core::listeners::tls::Acceptor;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::future::Future;
@@ -23,20 +25,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Counts connections and refuses those over the limit; gives each request's
 /// header a deadline as a whole.
 pub struct Edge {
-    proxy: Arc<HttpProxy<Gateway>>,
-    shared: Arc<Shared>,
-    /// HTTP/2 without TLS: Pingora looks for its preface first, without a time.
-    h2c: bool,
+    pub proxy: Arc<HttpProxy<Gateway>>,
+    pub shared: Arc<Shared>,
+    /// Handshakes are made here, where they are counted and have their time.
+    pub tls: Option<Acceptor>,
+    /// HTTP/2 without TLS.
+    pub h2c: bool,
 }
-
-impl Edge {
-    pub fn new(proxy: HttpProxy<Gateway>, shared: Arc<Shared>, h2c: bool) -> Self {
-        Edge { proxy: Arc::new(proxy), shared, h2c }
-    }
-}
-
-/// What an HTTP/2 connection begins with (RFC 9113 §3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 struct Open<'e>(&'e AtomicUsize);
 
@@ -49,11 +44,7 @@ impl Drop for Open<'_> {
 
 #[async_trait]
 impl ServerApp for Edge {
-    async fn process_new(
-        self: &Arc<Self>,
-        mut stream: Stream,
-        stop: &ShutdownWatch,
-    ) -> Option<Stream> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
         let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
         metrics().connections_open.inc();
         let _open = Open(&self.shared.connections);
@@ -61,20 +52,17 @@ impl ServerApp for Edge {
             let loaded = self.shared.live.load();
             (loaded.limits.connections, loaded.limits.header_timeout)
         };
-        if before >= max {
+        if before >= max.min(self.shared.connections_max) {
             metrics().connections_refused.inc();
             return None;
         }
-        let mut http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-        if self.h2c {
-            let mut preface = [0; PREFACE.len()];
-            let seen = tokio::time::timeout(header_timeout, stream.try_peek(&mut preface));
-            seen.await.ok()?.ok()?;
-            http2 |= preface == *PREFACE;
-        }
-        match http2 {
-            true => self.proxy.process_new(stream, stop).await,
-            false => self.http1(stream, stop, header_timeout).await,
+        let due = Instant::now() + header_timeout;
+        match opening::open(stream, self.tls.as_ref(), self.h2c, due).await? {
+            Opened::Http1(stream) => self.http1(stream, stop, due).await,
+            Opened::Http2(stream, seen) => {
+                let serving = self.proxy.process_new(stream, stop);
+                opening::unless_silent(serving, &seen, due).await
+            }
         }
     }
 
@@ -84,14 +72,15 @@ impl ServerApp for Edge {
 }
 
 impl Edge {
-    /// Serves the requests of a connection, one after the other.
+    /// Serves the requests of a connection, one after the other. The first header
+    /// is due with all that came before it.
     async fn http1(
         &self,
         stream: Stream,
         stop: &ShutdownWatch,
-        header_timeout: Duration,
+        first_due: Instant,
     ) -> Option<Stream> {
-        let mut connection = Connection::new(Cork::new(stream), header_timeout);
+        let mut connection = Connection::new(Cork::new(stream), first_due);
         let mut session = ServerSession::new_http1(Box::new(connection.cork.clone()));
         for nth in 1.. {
             let (idle_timeout, write_timeout) = {
@@ -99,13 +88,14 @@ impl Edge {
                 (loaded.limits.idle_timeout, loaded.limits.write_timeout)
             };
             let header_due = match nth {
-                1 => connection.progress.began + header_timeout,
+                1 => first_due,
                 _ => Instant::now() + idle_timeout,
             };
             let turn = Turn { nth, header_due, write_timeout };
             let progress = connection.progress.clone();
             connection.begin_turn();
-            session.set_connection_user_context(Some(Box::new(Nth(nth, progress))));
+            let cork = connection.cork.clone();
+            session.set_connection_user_context(Some(Box::new(Nth { nth, progress, cork })));
             let mut request = self.proxy.process_new_http(session, stop);
             let done = std::future::poll_fn(|cx| connection.poll(request.as_mut(), &turn, cx));
             let done = done.await;
@@ -139,7 +129,13 @@ struct Connection {
     alarm: Alarm,
     /// Whether the request being served was interrupted.
     interrupted: bool,
+    /// When a client that closed its side is looked for.
+    probe_due: Option<Instant>,
 }
+
+/// Between looks for a client that closed its side: one that is gone is let go
+/// after two of them, since its system answers the first.
+const PROBE_EVERY: Duration = Duration::from_millis(300);
 
 /// How long an interruption may wait for somebody to read. Pingora does not read
 /// while it writes to either side, and never again once a client has sent a byte
@@ -147,16 +143,17 @@ struct Connection {
 const UNHEARD_MAX: Duration = Duration::from_secs(1);
 
 impl Connection {
-    fn new(cork: Cork, header_timeout: Duration) -> Self {
-        let progress = Progress::new();
-        let alarm = Alarm(Box::pin(sleep_until(progress.began + header_timeout)));
-        Connection { cork, progress: Arc::new(progress), alarm, interrupted: false }
+    fn new(cork: Cork, first_due: Instant) -> Self {
+        let alarm = Alarm(Box::pin(sleep_until(first_due)));
+        let progress = Arc::new(Progress::new());
+        Connection { cork, progress, alarm, interrupted: false, probe_due: None }
     }
 
     /// Forgets what was meant for the request before.
     fn begin_turn(&mut self) {
         self.cork.interrupt(false);
-        self.interrupted = false;
+        self.cork.tell_end();
+        (self.interrupted, self.probe_due) = (false, None);
     }
 
     /// Polls a request. Where it waits, what it wrote is released, and it is told
@@ -175,8 +172,19 @@ impl Connection {
             let begun = self.progress.header_is_complete(turn.nth);
             let due = if begun { self.progress.deadline() } else { Some(turn.header_due) };
             let stuck = blocked.map(|since| since + turn.write_timeout);
-            let Some(due) = due.into_iter().chain(stuck).min() else { return Poll::Pending };
+            let probe = self.probe_due();
+            let Some(due) = due.into_iter().chain(stuck).chain(probe).min() else {
+                return Poll::Pending;
+            };
             ready!(self.alarm.poll(due, cx));
+            if probe == Some(due) {
+                self.probe_due = Some(Instant::now() + PROBE_EVERY);
+                if self.cork.probe(cx).is_err() {
+                    self.cork.fail();
+                    return last_words(request, cx);
+                }
+                continue;
+            }
             if stuck == Some(due) {
                 tracing::debug!("a client takes nothing; its connection is closed");
                 self.cork.fail();
@@ -190,6 +198,13 @@ impl Connection {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    fn probe_due(&mut self) -> Option<Instant> {
+        if !self.cork.is_half_closed() {
+            return None;
+        }
+        Some(*self.probe_due.get_or_insert_with(|| Instant::now() + PROBE_EVERY))
     }
 
     /// Tells the proxy path that the time of its call is over. An error where it was
@@ -310,14 +325,19 @@ impl<P: Deref<Target = Progress>> Drop for Until<P> {
     }
 }
 
-/// Travels with a request: which one of its connection it is, from one.
-pub struct Nth(u32, Arc<Progress>);
+/// Travels with a request: what its connection is.
+pub struct Nth {
+    /// Which request of the connection it is, from one.
+    nth: u32,
+    progress: Arc<Progress>,
+    cork: Cork,
+}
 
 impl Nth {
     /// Tells that the header is complete.
-    pub fn mark(self) -> (u32, Arc<Progress>) {
-        self.1.headers.store(self.0, Ordering::Relaxed);
-        (self.0, self.1)
+    pub fn mark(self) -> (u32, Arc<Progress>, Cork) {
+        self.progress.headers.store(self.nth, Ordering::Relaxed);
+        (self.nth, self.progress, self.cork)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request's header must not be, and whether its connection stays.
 
-use http::{Version, header};
+use http::{Method, Version, header};
+use pingora::http::RequestHeader;
 use pingora_proxy::Session;
 
 /// The longest request target and header section, in bytes, and the most header
@@ -25,8 +26,9 @@ pub fn keeps_alive(session: &Session) -> bool {
     }
 }
 
-/// A status for headers no honest client sends.
-pub fn refused(session: &Session) -> Option<u16> {
+/// A status for headers no honest client sends. `is_bad`: this one breaks rules
+/// whose breaking Pingora mends ([`super::framing`]).
+pub fn refused(session: &Session, is_bad: bool) -> Option<u16> {
     let request = session.req_header();
     if request.uri.path_and_query().is_some_and(|p| p.as_str().len() > TARGET_BYTES_MAX) {
         return Some(414);
@@ -34,6 +36,12 @@ pub fn refused(session: &Session) -> Option<u16> {
     let bytes: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
     if bytes > HEADER_BYTES_MAX || request.headers.len() > HEADER_FIELDS_MAX {
         return Some(431);
+    }
+    if request.method == Method::CONNECT {
+        return Some(405);
+    }
+    if is_bad || names_no_host(request) {
+        return Some(400);
     }
     if request.version == Version::HTTP_2 {
         return None;
@@ -51,9 +59,37 @@ pub fn refused(session: &Session) -> Option<u16> {
     if chunked.is_empty() {
         return None;
     }
-    let has_length = raw
-        .split(|b| *b == b'\n')
-        .any(|line| line.get(..15).is_some_and(|l| l.eq_ignore_ascii_case(b"content-length:")));
     let plain = chunked.len() == 1 && chunked[0].as_bytes().eq_ignore_ascii_case(b"chunked");
-    (has_length || !plain).then_some(400)
+    let knows_chunks = request.version == Version::HTTP_11;
+    (has_length(&raw) || !plain || !knows_chunks).then_some(400)
+}
+
+/// Whether a raw header has a Content-Length, which Pingora takes out where there
+/// is a Transfer-Encoding too.
+pub fn has_length(raw: &[u8]) -> bool {
+    raw.split(|b| *b == b'\n').any(|line| {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"content-length")
+    })
+}
+
+/// A request names its host once (RFC 9112 §3.2, RFC 9113 §8.3.1). Before HTTP/1.1
+/// it need not.
+fn names_no_host(request: &RequestHeader) -> bool {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() || host.is_some_and(|h| h.is_empty()) {
+        return true;
+    }
+    match (request.version, host) {
+        (Version::HTTP_2, host) => match (request.uri.authority(), host) {
+            (None, None) => true,
+            (Some(authority), Some(host)) => {
+                !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
+            }
+            _ => false,
+        },
+        (Version::HTTP_11, None) => true,
+        _ => false,
+    }
 }

@@ -20,6 +20,33 @@ pub const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Connections that one worker keeps for an address.
 const KEPT_MAX: usize = 1024;
 
+/// Connections that are kept over all addresses and workers, and how many may be.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+static KEPT_MAX_OF_ALL: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Sets how many connections are kept over all addresses.
+pub fn keep_at_most(max: usize) {
+    KEPT_MAX_OF_ALL.store(max, Ordering::Relaxed);
+}
+
+/// One that is kept, as long as it is.
+struct Counted;
+
+impl Counted {
+    fn new() -> Option<Counted> {
+        let kept = KEPT.fetch_add(1, Ordering::Relaxed);
+        // Given back by its drop where it is one too many.
+        let counted = Counted;
+        (kept < KEPT_MAX_OF_ALL.load(Ordering::Relaxed)).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        KEPT.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Workers that have a queue of their own; more of them share.
 const QUEUES: usize = 16;
 
@@ -30,6 +57,7 @@ pub struct Idle([SegQueue<Kept>; QUEUES]);
 struct Kept {
     stream: Stream,
     since: Instant,
+    _counted: Counted,
 }
 
 impl Default for Idle {
@@ -53,8 +81,10 @@ impl Idle {
     /// where there are enough.
     pub fn give(&self, stream: Stream, now: Instant) {
         let queue = self.of_this_worker();
-        if queue.len() < KEPT_MAX {
-            queue.push(Kept { stream, since: now });
+        if queue.len() < KEPT_MAX
+            && let Some(counted) = Counted::new()
+        {
+            queue.push(Kept { stream, since: now, _counted: counted });
         }
     }
 

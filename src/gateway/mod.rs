@@ -6,26 +6,34 @@ mod calls;
 mod client;
 mod connector;
 mod cork;
+mod demo_api;
+mod descriptors;
 mod edge;
 mod failure;
+mod framing;
 mod header;
 mod idle;
 mod live;
+mod opening;
 mod peers;
 mod permit;
 mod plain;
 mod ports;
+mod pump;
 mod relay;
+mod reloading;
 mod reply;
 mod serve;
 mod shared;
 mod stream;
 mod unread;
+mod unwritten;
 
 pub use live::{Live, Loaded};
 pub use peers::load_peers;
 pub use ports::Ports;
-pub use serve::{Ready, check_tls, fixed, load, run};
+pub use reloading::fixed;
+pub use serve::{Ready, check_tls, load, run};
 use shared::{Shared, random, unix_now};
 
 use crate::exchange::{Admitted, Facts, Next, Record, Subscription};
@@ -64,6 +72,9 @@ pub struct Context {
     nth: u32,
     /// Of its connection, where that is HTTP/1.
     progress: Option<Arc<edge::Progress>>,
+    cork: Option<cork::Cork>,
+    /// The room that the body takes.
+    body_room: Option<body::Room>,
     sent: usize,
 }
 
@@ -85,8 +96,8 @@ impl ProxyHttp for Gateway {
         carried: Box<dyn Any + Send + Sync>,
     ) {
         if let Ok(nth) = carried.downcast::<edge::Nth>() {
-            let (nth, progress) = nth.mark();
-            (ctx.nth, ctx.progress) = (nth, Some(progress));
+            let (nth, progress, cork) = nth.mark();
+            (ctx.nth, ctx.progress, ctx.cork) = (nth, Some(progress), Some(cork));
         }
     }
 
@@ -111,7 +122,8 @@ impl ProxyHttp for Gateway {
         session.set_total_drain_timeout(Some(Duration::from_secs(2)));
         session.set_ignore_info_resp(true);
         session.set_pipelining_enabled(true);
-        match header::refused(session) {
+        let is_bad = ctx.cork.as_ref().is_some_and(|cork| cork.is_bad(ctx.nth));
+        match header::refused(session, is_bad) {
             None => Ok(()),
             Some(status) => {
                 session.set_keepalive(None);
@@ -256,7 +268,7 @@ impl Gateway {
         let server = match crate::exchange::admit(&loaded.snapshot, &self.facts(session, ctx)) {
             Admitted::Message(server) => server,
             Admitted::Done(next) => {
-                if session.req_header().method == http::Method::POST {
+                if !session.is_body_empty() {
                     body::discard(session).await;
                 }
                 return Ok(next);
@@ -267,7 +279,9 @@ impl Gateway {
         }
         let limit = server.request_bytes_max;
         let (time, progress) = (loaded.limits.body_timeout, ctx.progress.as_deref());
-        let body = match body::read(session, limit, time, progress).await? {
+        let room = body::Room::new(self.shared.body_bytes.clone(), loaded.limits.request_memory);
+        let room = ctx.body_room.insert(room);
+        let body = match body::read(session, limit, time, progress, room).await? {
             Ok(body) => body,
             Err(fault) => {
                 session.set_keepalive(None);
@@ -303,6 +317,10 @@ impl Gateway {
             _ if *e.esource() == ErrorSource::Downstream => 0,
             _ => 502,
         };
+        if e.etype() == &relay::PUMPED {
+            let sent = relay::again(self, session, ctx).await;
+            return FailToProxy { error_code: 200, can_reuse_downstream: sent.is_ok() };
+        }
         let reuse = match (&mut ctx.relay, code) {
             (Some(relay), _) if relay.is_late() => relay::fail(self, session, e, ctx).await.is_ok(),
             (Some(_), 502) => relay::fail(self, session, e, ctx).await.is_ok(),

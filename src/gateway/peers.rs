@@ -12,7 +12,7 @@ use pingora_core::utils::tls::{WrappedX509, parse_x509};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Keys of unpooled connections, taken in turn: Pingora keeps a connection for
@@ -29,6 +29,8 @@ pub struct Peers {
     next: AtomicUsize,
     /// The hot path knows HTTP/1 only.
     pub http1_only: bool,
+    /// Set once an answer came compressed, which was not asked for.
+    pub compresses: AtomicBool,
 }
 
 pub struct Peer {
@@ -121,7 +123,7 @@ fn build(upstream: &Upstream, problems: &mut Vec<Problem>) -> Peers {
     }
     let http1_only = upstream.settings.http2 == Http2::Never
         || (upstream.settings.http2 == Http2::Auto && list.iter().all(|p| !p.tls));
-    Peers { list, next: AtomicUsize::new(0), http1_only }
+    Peers { list, next: AtomicUsize::new(0), http1_only, compresses: AtomicBool::new(false) }
 }
 
 fn resolve(endpoint: &Endpoint) -> std::io::Result<SocketAddr> {

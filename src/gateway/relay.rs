@@ -2,6 +2,8 @@
 //! back-pressure, however large the answer is.
 
 use super::edge::Until;
+use super::pump::Pumped;
+use super::unwritten::Unwritten;
 use super::{Context, Gateway, Loaded, client, peers::Peer, permit::Permit};
 use crate::config::AnswerAs;
 use crate::exchange::decode::Decoder;
@@ -9,6 +11,7 @@ use crate::exchange::{Call, Record, ResponseHead, Writer};
 use crate::fault::{Class, Fault};
 use crate::observe::{Outcome, metrics};
 use crate::snapshot::Server;
+use crate::tool::request::is_idempotent;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode, Version};
@@ -16,12 +19,15 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{Error, HttpPeer};
 use pingora::{ErrorType, Result};
 use pingora_proxy::Session;
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The end of a relayed call whose result is complete.
 pub const ENDED: ErrorType = ErrorType::new("ResultComplete");
+
+/// The end of a call that is made again by [`Gateway::pump`].
+pub const PUMPED: ErrorType = ErrorType::new("AnswerCompressed");
 
 /// One relayed call.
 pub struct Relay {
@@ -44,7 +50,7 @@ pub struct Relay {
     /// The answer was written whole: it had no body.
     done: bool,
     outcome: Outcome,
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// The relayed call of a request. The proxy path is entered for no other.
@@ -86,6 +92,13 @@ impl Gateway {
         };
         let time = call.tool.timeout;
         let deadline = Instant::now() + time;
+        keep_end(session, ctx);
+        let peers = &loaded.peers[call.tool.upstream];
+        if !peers.http1_only || peers.compresses.load(Ordering::Relaxed) {
+            let pumped = Pumped { call, loaded, deadline: deadline.into(), permit };
+            Box::pin(self.pump(session, ctx, pumped)).await?;
+            return Ok(true);
+        }
         let until = ctx.progress.clone().map(|progress| Until::new(progress, time));
         if until.is_some() {
             forget_headers(session);
@@ -104,44 +117,27 @@ impl Gateway {
             decoder: None,
             done: false,
             outcome: Outcome::Cancelled,
-            _permit: permit,
+            permit,
         }));
         Ok(false)
     }
 }
 
-/// Pieces of the result that were handed to Pingora and are not written by it. It
-/// writes several at once, and drops them when the next thing is an error.
-#[derive(Default)]
-struct Unwritten {
-    pieces: VecDeque<Bytes>,
-    /// Bytes of the result before the first piece.
-    before: usize,
+/// Lets a client that closed its side have its answer.
+pub fn keep_end(session: &Session, ctx: &Context) {
+    if let Some(cork) = &ctx.cork {
+        cork.keep_end(session.req_header().version == Version::HTTP_11);
+    }
 }
 
-impl Unwritten {
-    fn keep(&mut self, piece: Bytes) {
-        self.pieces.push_back(piece);
-    }
-
-    /// Forgets what is written, given the bytes that are.
-    fn forget(&mut self, written: usize) {
-        while let Some(first) = self.pieces.front() {
-            if self.before + first.len() > written {
-                break;
-            }
-            self.before += first.len();
-            self.pieces.pop_front();
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        self.pieces.drain(..).flatten().collect()
-    }
+/// Makes a relayed call again whose answer came compressed, by
+/// [`Gateway::pump`]. Nothing was written.
+pub async fn again(gateway: &Gateway, session: &mut Session, ctx: &mut Context) -> Result<()> {
+    let Some(relay) = ctx.relay.take() else { return Ok(()) };
+    let Relay { call, loaded, deadline, permit, .. } = *relay;
+    session.set_keepalive(None);
+    let pumped = Pumped { call, loaded, deadline: deadline.into(), permit };
+    Box::pin(gateway.pump(session, ctx, pumped)).await
 }
 
 /// Takes the client's headers away, of which nothing is passed on: Pingora would
@@ -228,8 +224,20 @@ pub async fn open(
     let head = ResponseHead { status: response.status, headers: &response.headers };
     let empty = matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || response.headers.get(CONTENT_LENGTH).is_some_and(|v| v == "0");
+    client::check_coding(response)?;
     let encoding = response.headers.get(CONTENT_ENCODING).and_then(|v| v.to_str().ok());
-    let decoder = Decoder::new(encoding, relay.call.tool.stream_bytes_max);
+    // All that a piece holds is decoded at once here, so it is bounded as if it
+    // were read whole.
+    let tool = &relay.call.tool;
+    let decoded_max = tool.stream_bytes_max.min(tool.response_bytes_max);
+    let decoder = Decoder::new(encoding, decoded_max);
+    if matches!(decoder, Ok(Some(_))) {
+        let peers = &relay.loaded.peers[tool.upstream];
+        peers.compresses.store(true, Ordering::Relaxed);
+        if is_idempotent(&relay.call.request.method) {
+            return Error::e_explain(PUMPED, "the answer is compressed");
+        }
+    }
     let whole = match (&decoder, empty) {
         (Err(fault), _) => Some(relay.call.fail(fault)),
         (_, true) => Some(relay.call.answer(&head, b"")),

@@ -1,30 +1,29 @@
 //! Listeners, services and signals: a running process.
 
+use super::demo_api::DemoApi;
 use super::edge::Edge;
 use super::ports::{OnPorts, Ports};
-use super::{Gateway, Live, Loaded, Shared, connector, load_peers};
+use super::reloading::Reloader;
+use super::{Gateway, Live, Loaded, Shared, connector, descriptors, load_peers};
 use crate::admin::{Admin, Status};
 use crate::config::{Config, Limits, Listener};
 use crate::demo::Bookshop;
 use crate::mcp::session::SessionKey;
 use crate::observe::metrics;
 use crate::problem::Problem;
-use crate::reload::{self, Embedded, Origin, Watched};
+use crate::reload::{Embedded, Origin, Watched};
 use async_trait::async_trait;
-use http::Response;
-use http::header::{CONTENT_LENGTH, HeaderName};
 use pingora::prelude::Server;
 use pingora_core::apps::HttpServerOptions;
-use pingora_core::apps::http_app::{HttpServer, ServeHttp};
+use pingora_core::apps::http_app::HttpServer;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::listeners::ListenerConfig;
 use pingora_core::listeners::tls::TlsSettings;
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::protocols::l4::stream::L4BufferSettings;
 use pingora_core::server::configuration::ServerConf;
-use pingora_core::server::{RunArgs, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
-use pingora_core::services::background::{BackgroundService, background_service};
+use pingora_core::server::{RunArgs, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::net::SocketAddr;
@@ -59,9 +58,6 @@ const WRITE_BUFFER: usize = 0;
 
 /// Pooled upstream connections of one worker.
 const POOL_SIZE: usize = 4096;
-
-/// Between looks at the configuration's files.
-const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// Streams on one HTTP/2 connection of a client.
 const H2_STREAMS_MAX: u32 = 100;
@@ -100,11 +96,14 @@ pub fn check_tls(config: &Config) -> Result<(), String> {
 /// Runs until a signal ends the process. Returns when everything has ended.
 pub fn run(mut ready: Ready) -> Result<(), String> {
     let table = std::mem::take(&mut ready.ports).into_table();
-    let conf = server_conf(&ready.config);
+    let shares = descriptors::share(&ready.config.limits);
+    let conf = server_conf(&ready.config, shares.idle.clamp(1, POOL_SIZE));
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let draining = Arc::new(AtomicBool::new(false));
-    let shared = Arc::new(Shared::new(ready.live.clone(), draining.clone()));
+    super::idle::keep_at_most(shares.idle);
+    let shared = Shared::new(ready.live.clone(), draining.clone(), shares.connections);
+    let shared = Arc::new(shared);
     count_panics();
     for listener in &ready.config.listeners {
         let service = listen(&server, &ready, listener, &shared)?;
@@ -112,7 +111,7 @@ pub fn run(mut ready: Ready) -> Result<(), String> {
     }
     if let Some(address) = ready.config.admin {
         let status = Telling { live: ready.live.clone(), draining: draining.clone() };
-        let app = HttpServer::new_app(Admin::new(Arc::new(status)));
+        let app = Admin::new(Arc::new(status), address, ready.config.limits.header_timeout);
         let mut service = Service::new("admin".to_owned(), app);
         service.threads = Some(1);
         service.add_tcp(&address.to_string());
@@ -137,12 +136,12 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn server_conf(config: &Config) -> ServerConf {
+fn server_conf(config: &Config, pool_size: usize) -> ServerConf {
     ServerConf {
         threads: config.threads.unwrap_or_else(cores),
         work_stealing: config.work_stealing,
         max_retries: 2,
-        upstream_keepalive_pool_size: POOL_SIZE,
+        upstream_keepalive_pool_size: pool_size,
         // Signals waits for what is open; see there.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
@@ -171,13 +170,12 @@ fn listen(
     h2.max_concurrent_streams(H2_STREAMS_MAX);
     h2.max_header_list_size(H2_HEADER_BYTES_MAX);
     proxy.h2_options = Some(h2);
-    let edge = Edge::new(proxy, shared.clone(), listener.h2c);
+    // Pingora would make handshakes before anything of ours counts or times them.
+    let tls = listener.tls.as_ref().map(tls_settings).transpose()?.map(TlsSettings::build);
+    let edge = Edge { proxy: Arc::new(proxy), shared: shared.clone(), tls, h2c: listener.h2c };
     let mut service = Service::new(format!("mcp {}", listener.address), edge);
     let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
-    let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffers);
-    if let Some(tls) = &listener.tls {
-        endpoint = endpoint.tls(tls_settings(tls)?);
-    }
+    let endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffers);
     service.add_listener(endpoint);
     Ok(service)
 }
@@ -244,99 +242,6 @@ impl Signals {
     }
 }
 
-/// Takes a changed configuration into use, on SIGHUP and when its files change.
-struct Reloader {
-    ready: Arc<Ready>,
-}
-
-/// Settings that are read once, when the process starts.
-pub fn fixed(config: &Config) -> String {
-    format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?}",
-        config.threads,
-        config.work_stealing,
-        config.log,
-        config.session_key,
-        config.listeners,
-        config.admin
-    )
-}
-
-impl Ready {
-    /// Keeps what is in use unless everything new is sound. Gives the files the
-    /// new state depends on.
-    fn reload(&self) -> Option<Watched> {
-        let generation = self.live.load().snapshot.generation + 1;
-        // Addresses are those of the start: they do not change by a reload.
-        let listeners: Vec<SocketAddr> = self.config.listeners.iter().map(|l| l.address).collect();
-        let mut built = reload::build(
-            &self.origin,
-            self.embedded,
-            Some(&listeners),
-            &self.session_key,
-            generation,
-        );
-        let config = built.config.take();
-        let limits = config.as_ref().map(|c| c.limits.clone()).unwrap_or_default();
-        let loaded = built.snapshot.take().map(|s| load(s, limits, &mut built.problems));
-        for problem in &built.problems {
-            match problem.is_error() {
-                true => tracing::error!("{problem}"),
-                false => tracing::warn!("{problem}"),
-            }
-        }
-        match (loaded, config) {
-            (Some(mut loaded), Some(config)) if !built.problems.iter().any(Problem::is_error) => {
-                // First, so that whoever sees the new state sees it told.
-                metrics().config_last_reload_ok.set(1);
-                loaded.inherit(&self.live.load());
-                self.live.swap(loaded);
-                tracing::info!(generation, "configuration reloaded");
-                if matches!(self.origin, Origin::File(_)) && fixed(&config) != self.fixed {
-                    tracing::warn!(
-                        "threads, log, session_key, listeners and admin take effect at the next start"
-                    );
-                }
-                Some(built.files)
-            }
-            _ => {
-                metrics().config_last_reload_ok.set(0);
-                tracing::error!("the configuration is not taken into use; the running one stays");
-                None
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl BackgroundService for Reloader {
-    async fn start(&self, mut stop: ShutdownWatch) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        let mut tick = tokio::time::interval(WATCH_EVERY);
-        let mut files = self.ready.files.clone();
-        let mut asked = self.ready.hangup.load(Ordering::Relaxed);
-        loop {
-            if asked || files.changed() {
-                // Before reading, so that what changes meanwhile is read again.
-                files.renew();
-                let ready = self.ready.clone();
-                // A failed reload was told; a panic in it leaves the old state.
-                if let Ok(Some(now)) = tokio::task::spawn_blocking(move || ready.reload()).await {
-                    files = now;
-                }
-            }
-            asked = tokio::select! {
-                _ = hangup.recv() => true,
-                _ = tick.tick() => {
-                    self.ready.live.load().sweep();
-                    false
-                }
-                _ = stop.changed() => return,
-            };
-        }
-    }
-}
-
 struct Telling {
     live: Arc<Live>,
     draining: Arc<AtomicBool>,
@@ -360,41 +265,5 @@ impl Status for Telling {
             "generation": loaded.snapshot.generation,
             "servers": servers,
         })
-    }
-}
-
-/// The demo's bookshop on a socket.
-struct DemoApi(Bookshop);
-
-/// The demo's own limit on a request body.
-const DEMO_BODY_BYTES_MAX: usize = 1 << 20;
-
-#[async_trait]
-impl ServeHttp for DemoApi {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let mut body = Vec::new();
-        while let Ok(Some(piece)) = session.read_request_body().await {
-            if body.len() + piece.len() > DEMO_BODY_BYTES_MAX {
-                break;
-            }
-            body.extend_from_slice(&piece);
-        }
-        let request = session.req_header();
-        let target = request.uri.path_and_query().map_or("/", |p| p.as_str());
-        let is_head = request.method == http::Method::HEAD;
-        let answer = self.0.handle(request.method.as_str(), target, &body);
-        if !answer.delay.is_zero() {
-            tokio::time::sleep(answer.delay).await;
-        }
-        let mut built = Response::builder().status(answer.status);
-        for (name, value) in &answer.headers {
-            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                built = built.header(name, value);
-            }
-        }
-        if !is_head && answer.status != 204 {
-            built = built.header(CONTENT_LENGTH, answer.body.len());
-        }
-        built.body(answer.body).unwrap_or_default()
     }
 }

@@ -14,13 +14,17 @@ pub struct Shared {
     pub calls: Arc<AtomicUsize>,
     pub streams: Arc<AtomicUsize>,
     pub connections: AtomicUsize,
+    /// The most connections that the process has descriptors for.
+    pub connections_max: usize,
+    /// Bytes of request bodies that are held.
+    pub body_bytes: Arc<AtomicUsize>,
     pub next_id: AtomicU64,
     /// Set when the process is asked to end: answers then close connections.
     pub draining: Arc<AtomicBool>,
 }
 
 impl Shared {
-    pub fn new(live: Arc<Live>, draining: Arc<AtomicBool>) -> Self {
+    pub fn new(live: Arc<Live>, draining: Arc<AtomicBool>, connections_max: usize) -> Self {
         let first_id = u64::from_be_bytes(random()[..8].try_into().unwrap_or([0; 8]));
         Shared {
             live,
@@ -28,6 +32,8 @@ impl Shared {
             calls: Arc::default(),
             streams: Arc::default(),
             connections: AtomicUsize::new(0),
+            connections_max,
+            body_bytes: Arc::default(),
             next_id: AtomicU64::new(first_id),
             draining,
         }

@@ -1,6 +1,7 @@
 //! A connection some bytes of which were read before it was known who is to read
 //! them.
 
+use super::opening::Watch;
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -12,7 +13,7 @@ use pingora_core::protocols::{
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -21,11 +22,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Unread {
     bytes: Bytes,
     inner: Stream,
+    /// Of a connection of HTTP/2, which looks for its first header.
+    watch: Option<Watch>,
 }
 
 impl Unread {
     pub fn new(bytes: Bytes, inner: Stream) -> Self {
-        Unread { bytes, inner }
+        Unread { bytes, inner, watch: None }
+    }
+
+    /// The same, watched: what is read is shown to `watch`.
+    pub fn watched(bytes: Bytes, inner: Stream, watch: Watch) -> Self {
+        Unread { bytes, inner, watch: Some(watch) }
     }
 
     /// The connection itself, where all of the bytes were read; others as they are.
@@ -45,7 +53,14 @@ impl AsyncRead for Unread {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.bytes.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            if let Some(watch) = &mut self.watch
+                && watch.take(&buf.filled()[before..])
+            {
+                self.watch = None;
+            }
+            return Poll::Ready(Ok(()));
         }
         let count = self.bytes.len().min(buf.remaining());
         buf.put_slice(&self.bytes[..count]);
@@ -61,6 +76,18 @@ impl AsyncWrite for Unread {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -81,6 +81,7 @@ pub struct Metrics {
     pub streams_open: IntGauge,
     pub connections_open: IntGauge,
     pub connections_refused: IntCounter,
+    pub body_bytes_held: IntGauge,
     pub snapshot_generation: IntGauge,
     pub tools: IntGaugeVec,
     pub config_last_reload_ok: IntGauge,
@@ -141,6 +142,11 @@ impl Metrics {
                 r,
                 "drawbridge_connections_refused_total",
                 "Connections over the limit.",
+            ),
+            body_bytes_held: gauge(
+                r,
+                "drawbridge_request_body_bytes",
+                "Bytes of request bodies that are held.",
             ),
             snapshot_generation: gauge(
                 r,
