@@ -69,11 +69,16 @@ impl ServerApp for Admin {
     /// One request a connection: whoever scrapes asks seldom.
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
         let mut session = ServerSession::new_http1(stream);
-        let read = timeout(self.header_timeout, session.read_request()).await;
-        if !matches!(read, Ok(Ok(true))) {
-            return None;
-        }
-        let (status, content_type, body) = self.judge(&session);
+        let (status, content_type, body) =
+            match timeout(self.header_timeout, session.read_request()).await {
+                Ok(Ok(true)) => self.judge(&session),
+                Ok(Ok(false)) | Err(_) => return None,
+                Ok(Err(_)) => {
+                    // There is nobody else to tell.
+                    let _ = session.respond_error(400).await;
+                    return None;
+                }
+            };
         if let Err(e) = send(&mut session, status, content_type, body).await {
             tracing::debug!(error = %e.etype().as_str(), "an answer of the admin listener broke off");
         }

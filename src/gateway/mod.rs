@@ -14,6 +14,7 @@ mod framing;
 mod header;
 mod idle;
 mod live;
+mod memory;
 mod opening;
 mod peers;
 mod permit;

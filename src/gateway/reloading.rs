@@ -102,6 +102,7 @@ impl BackgroundService for Reloader {
                 _ = hangup.recv() => true,
                 _ = tick.tick() => {
                     self.ready.live.load().sweep();
+                    super::memory::give_back();
                     false
                 }
                 _ = stop.changed() => return,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
 
@@ -171,7 +171,7 @@ impl Binary {
             if start.elapsed() > DEADLINE / 2 || self.has_ended().is_some() {
                 return Err(format!("not ready: {}", self.log()));
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
@@ -238,6 +238,27 @@ impl Binary {
 
     pub fn wait_metric(&self, series: &str, want: f64) {
         until(&format!("{series} {want}"), || (self.metric(series) == want).then_some(()));
+    }
+
+    /// Resident memory in bytes: now, and the most it was.
+    pub fn memory(&self) -> (usize, usize) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process tells of itself");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("a field");
+            let kib = line.trim().trim_end_matches(" kB");
+            kib.parse::<usize>().expect("a number") << 10
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    /// Time of the processor that it took, in ticks of 10 ms.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("the process tells of itself");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+        let ticks = |n: usize| fields[n].parse::<u64>().expect("a number");
+        Duration::from_millis((ticks(12) + ticks(13)) * 10)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -121,6 +121,22 @@ impl Connection {
         let _ = self.socket.tcp().shutdown(Shutdown::Both);
     }
 
+    /// Sends no more, and still reads.
+    pub fn half_close(&mut self) {
+        self.socket.flush().expect("the server reads");
+        self.socket.tcp().shutdown(Shutdown::Write).expect("a socket option");
+    }
+
+    /// The next answer, after any number of `100 Continue`.
+    pub fn final_response(&mut self) -> Response {
+        loop {
+            let head = self.head().expect("an answer, not the end of the connection");
+            if head.status != 100 {
+                return self.rest_of(head);
+            }
+        }
+    }
+
     /// More bytes; zero at the end of the connection.
     fn fill(&mut self) -> usize {
         let mut piece = [0; 64 << 10];
@@ -181,7 +197,11 @@ impl Connection {
 
     /// The next answer, whole; `None` when the connection ends instead.
     pub fn try_response(&mut self) -> Option<Response> {
-        let mut response = self.head()?;
+        let response = self.head()?;
+        Some(self.rest_of(response))
+    }
+
+    fn rest_of(&mut self, mut response: Response) -> Response {
         assert!(response.status >= 200, "an informational answer: {response:?}");
         let stream = response.header("content-type") == Some("text/event-stream");
         assert!(!stream, "a stream, where an answer was expected");
@@ -194,7 +214,7 @@ impl Connection {
             }
             (length, chunked) => panic!("two framings or none: {length:?} {chunked}"),
         }
-        Some(response)
+        response
     }
 
     pub fn response(&mut self) -> Response {
@@ -224,6 +244,11 @@ impl Connection {
         let head = String::from_utf8(self.through(b"\r\n\r\n").expect("a header")).expect("text");
         while self.fill() > 0 {}
         (head.lines().next().unwrap_or_default().to_owned(), std::mem::take(&mut self.buffer))
+    }
+
+    /// Reads until the server closes, whatever it sends before.
+    pub fn read_to_end(&mut self) {
+        while self.fill() > 0 {}
     }
 
     /// The server closes, and sends nothing before.
