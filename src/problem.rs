@@ -1,6 +1,7 @@
 //! What an operator sees when a configuration or a document is wrong: every
 //! problem at once, each with where it is and what to do.
 
+use crate::secret::without_userinfo;
 use serde::Serialize;
 use std::fmt;
 
@@ -34,11 +35,18 @@ pub struct Problem {
 
 impl Problem {
     pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Problem { severity: Severity::Error, place, message: message.into(), hint: None }
+        Problem::new(Severity::Error, place, message.into())
     }
 
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Problem { severity: Severity::Warning, place, message: message.into(), hint: None }
+        Problem::new(Severity::Warning, place, message.into())
+    }
+
+    /// Documents may have URLs with passwords in them, and be named by such.
+    fn new(severity: Severity, mut place: Place, message: String) -> Self {
+        place.file = without_userinfo(&place.file).into_owned();
+        let message = without_userinfo(&message).into_owned();
+        Problem { severity, place, message, hint: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

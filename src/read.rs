@@ -47,11 +47,8 @@ pub fn read(bytes: Vec<u8>) -> Result<Value, Unreadable> {
 
 /// A document in JSON, by simd-json: documents are the large inputs here.
 fn json(body: &[u8]) -> Result<Value, Unreadable> {
-    if let Some(at) = too_deep(body) {
-        return Err(Unreadable {
-            message: format!("nested deeper than {DEPTH_MAX} levels"),
-            ..position(body, at)
-        });
+    if let Some((at, message)) = past_a_limit(body) {
+        return Err(Unreadable { message, ..position(body, at) });
     }
     let mut scratch = body.to_vec();
     match simd_json::serde::from_slice::<Value>(&mut scratch) {
@@ -79,23 +76,44 @@ fn yaml_flow(body: &[u8], error: Unreadable) -> Result<Value, Unreadable> {
     yaml(body).map_err(|_| error)
 }
 
-/// Where nesting passes the limit, if it does. The parsers recurse, so depth is
-/// checked before they run.
-fn too_deep(body: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+/// Where nesting or the number of values passes its limit, if one does. The parsers
+/// recurse and make trees, so both are looked at before they run.
+fn past_a_limit(body: &[u8]) -> Option<(usize, String)> {
+    let (mut depth, mut values) = (0usize, 1usize);
+    let (mut in_string, mut escaped, mut opened) = (false, false, false);
     for (at, b) in body.iter().enumerate() {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                if depth > DEPTH_MAX {
-                    return Some(at);
-                }
+        if in_string {
+            match b {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
             }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            continue;
+        }
+        // What opens has one more value than commas, unless it closes at once.
+        let just_opened = std::mem::take(&mut opened);
+        match b {
+            b' ' | b'\n' | b'\r' | b'\t' => opened = just_opened,
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                values += 1;
+                opened = true;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                values -= usize::from(just_opened);
+            }
+            b',' => values += 1,
             _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Some((at, format!("nested deeper than {DEPTH_MAX} levels")));
+        }
+        // What was opened last may have none.
+        if values - usize::from(opened) > NODES_MAX {
+            return Some((at, format!("more than {NODES_MAX} values")));
         }
     }
     None
@@ -260,6 +278,15 @@ mod tests {
             assert!(e.message.contains(why), "{}: {e:?}", &text[..text.len().min(30)]);
             assert!(line == 0 || e.line == line, "{e:?}");
         }
+    }
+
+    #[test]
+    fn values_are_counted_at_the_limit_and_one_past_it() {
+        // The object, its list, and what is in it.
+        let with = |n: usize| format!("{{\"a\":[0{}]}}", ",0".repeat(n - 3)).into_bytes();
+        assert!(past_a_limit(&with(NODES_MAX)).is_none());
+        let e = read(with(NODES_MAX + 1)).unwrap_err();
+        assert!(e.message.contains("values"), "{e:?}");
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! Everything one request needs, immutable. The gateway keeps the current one
 //! behind an `ArcSwap`; a request holds the one it began with until it ends.
 
-use crate::config::{Api, Config, Server as ServerConfig, Upstream as UpstreamConfig};
+mod places;
+
+use places::Places;
+pub use places::{Endpoint, Upstream};
+
+use crate::config::{Config, Server as ServerConfig};
 use crate::mcp::results::{Identity, Results};
 use crate::mcp::session::SessionKey;
 use crate::observe::ServerFigures;
@@ -9,9 +14,11 @@ use crate::openapi::{Document, Skipped};
 use crate::policy::origin::OriginPolicy;
 use crate::problem::{Place, Problem};
 use crate::schema::Validators;
+use crate::schema::closure::Closed;
 use crate::schema::text::clean;
+use crate::secret::without_userinfo;
 use crate::tool::Tool;
-use crate::tool::compile::{Place as Placed, Upstreams, compile};
+use crate::tool::compile::compile;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -45,23 +52,6 @@ pub struct Server {
     pub has_streams: bool,
     pub session_key: Arc<SessionKey>,
     pub figures: ServerFigures,
-}
-
-/// Where calls go: endpoints that are alike.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    pub api: String,
-    pub endpoints: Vec<Endpoint>,
-    pub settings: UpstreamConfig,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    pub tls: bool,
-    pub host: String,
-    pub port: u16,
-    /// The value of `Host`.
-    pub authority: String,
 }
 
 /// What became of one api, for operators.
@@ -190,8 +180,16 @@ impl Builder<'_> {
         let (Some(config), Some(document)) = (config, self.from.documents.get(api)) else {
             return Vec::new();
         };
-        let mut places = Places { api: config, upstreams: &mut self.upstreams };
+        let mut places = Places { api: config, document, upstreams: &mut self.upstreams };
         let compiled = compile(document, config, prefix, &mut places, &self.validators);
+        for origin in &compiled.withheld {
+            let place = Place::file(format!("api {api}"));
+            let message = format!(
+                "its `auth` and `headers` are not sent to {origin}, which a document from elsewhere names"
+            );
+            let hint = "name that server in `upstream.urls` where they belong there";
+            self.problems.push(Problem::warning(place, message).hint(hint));
+        }
         for why in crate::tool::credential::check(document, &config.auth) {
             let hint = "to send it with every call all the same, give `header` beside `value`";
             self.problems
@@ -209,7 +207,7 @@ impl Builder<'_> {
         if !self.reports.iter().any(|r| r.api == api) {
             self.reports.push(ApiReport {
                 api: api.to_owned(),
-                document: config.openapi.clone(),
+                document: without_userinfo(&config.openapi).into_owned(),
                 version: document.version.name(),
                 operations: compiled.operations,
                 tools: compiled.tools.len(),
@@ -221,7 +219,7 @@ impl Builder<'_> {
                     .filter(|t| t.arguments.short.is_some())
                     .map(|t| t.name.to_string())
                     .collect(),
-                files: document.files.clone(),
+                files: document.files.iter().map(|f| without_userinfo(f).into_owned()).collect(),
             });
         }
         let tools: Vec<Arc<Tool>> = compiled.tools.into_iter().map(Arc::new).collect();
@@ -230,74 +228,27 @@ impl Builder<'_> {
     }
 }
 
-/// Finds or adds the upstream of an operation. Configured URLs win over the
-/// document's servers.
-struct Places<'a> {
-    api: &'a Api,
-    upstreams: &'a mut Vec<Upstream>,
-}
-
-impl Upstreams for Places<'_> {
-    fn place(&mut self, document_url: Option<&str>) -> Result<Placed, String> {
-        let configured: Vec<&str> = self.api.upstream.urls.iter().map(String::as_str).collect();
-        let urls = match (configured.is_empty(), document_url) {
-            (false, _) => configured,
-            (true, Some(url)) => vec![url],
-            (true, None) => {
-                return Err(
-                    "the document names no absolute server; give `upstream.urls`".to_owned()
-                );
-            }
-        };
-        let mut endpoints = Vec::new();
-        let mut base = None;
-        for url in urls {
-            let (endpoint, path) = endpoint(url)?;
-            if *base.get_or_insert_with(|| path.clone()) != path {
-                return Err("the upstream URLs have different paths".to_owned());
-            }
-            endpoints.push(endpoint);
-        }
-        let authorities = endpoints.iter().map(|e| e.authority.as_str().into()).collect();
-        let known =
-            self.upstreams.iter().position(|u| u.api == self.api.name && u.endpoints == endpoints);
-        let index = known.unwrap_or_else(|| {
-            self.upstreams.push(Upstream {
-                api: self.api.name.clone(),
-                endpoints,
-                settings: self.api.upstream.clone(),
-            });
-            self.upstreams.len() - 1
-        });
-        Ok(Placed { upstream: index, base_path: base.unwrap_or_default(), authorities })
-    }
-}
-
-fn endpoint(url: &str) -> Result<(Endpoint, String), String> {
-    crate::config::check_url(url).map_err(|why| match url.contains('@') {
-        // It may hold a password.
-        true => format!("the server URL {why}"),
-        false => format!("the server URL `{url}` {why}"),
-    })?;
-    let uri: http::Uri =
-        url.parse().map_err(|_| format!("the server URL `{url}` cannot be read"))?;
-    let tls = uri.scheme_str() == Some("https");
-    let host = uri.host().unwrap_or_default().to_owned();
-    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    let authority = uri.authority().map(|a| a.to_string()).unwrap_or_default();
-    let path = uri.path().trim_end_matches('/').to_owned();
-    Ok((Endpoint { tls, host, port, authority }, path))
-}
-
 fn fingerprint(tools: &[Arc<Tool>], identity: &Identity) -> u64 {
     let mut hasher = DefaultHasher::new();
+    // Shared text is hashed once.
+    let mut known: HashMap<*const u8, u64> = HashMap::new();
+    let mut hash_closed = |closed: Option<&Closed>, hasher: &mut DefaultHasher| {
+        let Some(closed) = closed else { return 0u8.hash(hasher) };
+        closed.head.hash(hasher);
+        let tail = known.entry(closed.tail.as_ptr()).or_insert_with(|| {
+            let mut own = DefaultHasher::new();
+            closed.tail.hash(&mut own);
+            own.finish()
+        });
+        (closed.tail.len(), *tail).hash(hasher);
+    };
     identity.ttl_ms.hash(&mut hasher);
     for tool in tools {
         tool.definition.head.hash(&mut hasher);
         tool.definition.tail.hash(&mut hasher);
-        tool.arguments.schema.schema().hash(&mut hasher);
-        tool.arguments.short.hash(&mut hasher);
-        tool.output.as_ref().map(|o| o.schema.schema()).hash(&mut hasher);
+        hash_closed(Some(tool.arguments.schema.schema()), &mut hasher);
+        hash_closed(tool.arguments.short.as_ref(), &mut hasher);
+        hash_closed(tool.output.as_ref().map(|o| o.schema.schema()), &mut hasher);
     }
     hasher.finish()
 }

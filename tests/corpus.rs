@@ -106,7 +106,8 @@ fn faults(tool: &Tool) -> Vec<String> {
             wrong.push(format!("the argument `{name}`"));
         }
     }
-    let full: Value = serde_json::from_slice(tool.arguments.schema.schema()).expect("JSON");
+    let full: Value =
+        serde_json::from_slice(&tool.arguments.schema.schema().to_vec()).expect("JSON");
     let mut schemas = vec![("input", input), ("whole input", &full)];
     schemas.extend(definition.get("outputSchema").map(|s| ("output", s)));
     if full == *input {

@@ -119,7 +119,7 @@ admin: { address: nowhere }
         "dir/conf.yaml:6:5: error: unknown key `apis.shop.upsteam`",
         "did you mean `upstream`?",
         "`ftp://x` must begin with http",
-        "`http://u@h` must not carry a user",
+        "`http://***@h` must not carry a user",
         "`apis.shop.upstream.timeout` must be a time",
         "`apis.shop.auth.K.value` is a secret",
         "the header `Authorization` cannot be set",

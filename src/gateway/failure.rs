@@ -46,7 +46,7 @@ pub fn unreachable(e: &Error) -> Fault {
             "The API cannot be reached; nothing was sent, it may be called again later",
         ),
     };
-    fault.log(e.to_string())
+    fault.log(told(e))
 }
 
 const NOT_HTTP: &str = "The API sent something that is not HTTP; this is for its operator";
@@ -76,5 +76,45 @@ pub fn broken(e: &Error) -> Fault {
             "The API closed the connection before its answer was complete",
         ),
     };
-    fault.log(e.to_string())
+    fault.log(told(e))
+}
+
+/// The longest part of an answer that the log repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// An error in words for the log. Where an answer's header could not be parsed,
+/// Pingora's words repeat all of it; here is its first line alone, or the name of
+/// its first field, since values may be secrets.
+fn told(e: &Error) -> String {
+    let words = e.to_string();
+    let Some((before, raw)) = words.split_once("buf: ") else {
+        return words.chars().take(SHOWN_CHARS_MAX).collect();
+    };
+    let before = before.trim_end().trim_end_matches("context:").trim_end();
+    // It is escaped, line breaks included.
+    let line = raw.split("\\r").next().and_then(|l| l.split("\\n").next()).unwrap_or_default();
+    let line =
+        if line.starts_with("HTTP/") { line } else { line.split(':').next().unwrap_or_default() };
+    let shown: String = line.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect();
+    format!("{before}: the answer begins with {shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_repeats_no_header_of_an_answer() {
+        for (raw, shown) in [
+            ("HTTP/1.1 2x0 OK\\r\\nSet-Cookie: hunter2\\r\\n", "begins with HTTP/1.1 2x0 OK"),
+            ("X-Secret: hunter2\\r\\n", "begins with X-Secret"),
+            ("garbage", "begins with garbage"),
+        ] {
+            let context = format!("buf: {raw}");
+            let told = told(&Error::explain(ErrorType::InvalidHTTPHeader, context));
+            assert!(told.ends_with(shown) && !told.contains("hunter2"), "{told}");
+        }
+        let long = Error::explain(ErrorType::ReadError, "x".repeat(1000));
+        assert!(told(&long).len() <= SHOWN_CHARS_MAX);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::idle::{IDLE_MAX, Idle};
 use crate::config::{Http2, Upstream as Settings};
+use crate::policy::address::is_public;
 use crate::problem::{Place, Problem};
 use crate::snapshot::{Endpoint, Upstream};
 use http::HeaderValue;
@@ -110,8 +111,30 @@ fn build(upstream: &Upstream, problems: &mut Vec<Problem>) -> Peers {
             None
         }
     });
+    // Asked where it matters only: whether the document itself is from this network.
+    let near = |named_by: &Endpoint| {
+        resolve(named_by).is_ok_and(|all| all.iter().any(|a| !is_public(a.ip())))
+    };
     for endpoint in &upstream.endpoints {
-        match resolve(endpoint) {
+        let resolved = resolve(endpoint);
+        if let (Some(named_by), Ok(all)) = (&upstream.named_by, &resolved)
+            && all.iter().any(|a| !is_public(a.ip()))
+            && !near(named_by)
+        {
+            let place = Place::file(format!("api {}", upstream.api));
+            let message = format!(
+                "the server {} is at an address of this network, and only a document from elsewhere names it",
+                endpoint.authority
+            );
+            let hint = "name it in `upstream.urls` if calls may go there";
+            problems.push(Problem::error(place, message).hint(hint));
+            continue;
+        }
+        let first = resolved.and_then(|all| {
+            let none = || std::io::Error::other("the name has no address");
+            all.first().copied().ok_or_else(none)
+        });
+        match first {
             Ok(address) => list.extend(peer(endpoint, address, &upstream.settings, ca.clone())),
             Err(e) => {
                 let place = Place::file(format!("api {}", upstream.api));
@@ -126,12 +149,13 @@ fn build(upstream: &Upstream, problems: &mut Vec<Problem>) -> Peers {
     Peers { list, next: AtomicUsize::new(0), http1_only, compresses: AtomicBool::new(false) }
 }
 
-fn resolve(endpoint: &Endpoint) -> std::io::Result<SocketAddr> {
+/// All addresses of a name, the one to use first.
+fn resolve(endpoint: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
     let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
     let mut addresses: Vec<SocketAddr> = (host, endpoint.port).to_socket_addrs()?.collect();
     // Loopback servers listen on IPv4 more often than not.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses.first().copied().ok_or_else(|| std::io::Error::other("the name has no address"))
+    Ok(addresses)
 }
 
 fn peer(
@@ -210,7 +234,7 @@ mod tests {
         };
         let (host, authority) = ("127.0.0.1".to_owned(), "127.0.0.1:9".to_owned());
         let endpoints = vec![Endpoint { tls, host, port: 9, authority }];
-        let upstream = Upstream { api: "a".to_owned(), endpoints, settings };
+        let upstream = Upstream { api: "a".to_owned(), endpoints, named_by: None, settings };
         let (mut peers, problems) = load_peers(&[upstream]);
         assert!(problems.is_empty(), "{problems:?}");
         peers.remove(0)
@@ -230,6 +254,43 @@ mod tests {
             peers.inherit(&before);
             let same = |other: &Peers| Arc::ptr_eq(&peers.list[0].idle, &other.list[0].idle);
             assert_eq!(before.iter().position(same), from);
+        }
+    }
+
+    #[test]
+    fn a_document_from_elsewhere_does_not_lead_into_this_network() {
+        let endpoint = |host: &str| Endpoint {
+            tls: false,
+            host: host.to_owned(),
+            port: 9,
+            authority: format!("{host}:9"),
+        };
+        let (far, near) = ("93.184.216.34", "127.0.0.1");
+        for (named_by, host, refused) in [
+            (Some(far), "127.0.0.1", true),
+            (Some(far), "0177.0.0.1", true),
+            (Some(far), "0x7f.1", true),
+            (Some(far), "2130706433", true),
+            (Some(far), "0.0.0.0", true),
+            (Some(far), "169.254.169.254", true),
+            (Some(far), "10.1.2.3", true),
+            (Some(far), "[::1]", true),
+            (Some(far), "[::ffff:127.0.0.1]", true),
+            (Some(far), "localhost", true),
+            (Some(far), "1.1.1.1", false),
+            (Some(near), "127.0.0.1", false),
+            (Some(near), "10.1.2.3", false),
+            (None, "127.0.0.1", false),
+        ] {
+            let upstream = Upstream {
+                api: "a".to_owned(),
+                endpoints: vec![endpoint(host)],
+                named_by: named_by.map(endpoint),
+                settings: crate::config::Api::new("a", "x").upstream,
+            };
+            let (peers, problems) = load_peers(&[upstream]);
+            assert_eq!(peers[0].is_empty(), refused, "{named_by:?} {host}: {problems:?}");
+            assert_eq!(problems.iter().any(Problem::is_error), refused, "{named_by:?} {host}");
         }
     }
 }

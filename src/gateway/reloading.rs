@@ -2,6 +2,7 @@
 
 use super::{Ready, load};
 use crate::config::Config;
+use crate::observe::log::PROBLEMS;
 use crate::observe::metrics;
 use crate::problem::Problem;
 use crate::reload::{self, Origin, Watched};
@@ -54,8 +55,8 @@ impl Ready {
         let loaded = built.snapshot.take().map(|s| load(s, limits, &mut built.problems));
         for problem in &built.problems {
             match problem.is_error() {
-                true => tracing::error!("{problem}"),
-                false => tracing::warn!("{problem}"),
+                true => tracing::error!(target: PROBLEMS, "{problem}"),
+                false => tracing::warn!(target: PROBLEMS, "{problem}"),
             }
         }
         match (loaded, config) {

@@ -86,6 +86,7 @@ pub struct Metrics {
     pub tools: IntGaugeVec,
     pub config_last_reload_ok: IntGauge,
     pub panics: IntCounter,
+    pub log_lines_dropped: IntCounter,
 }
 
 /// The figures of the process, made at the first use.
@@ -158,6 +159,11 @@ impl Metrics {
                 r,
                 "drawbridge_config_last_reload_ok",
                 "1 when the configuration on disk is the one in use.",
+            ),
+            log_lines_dropped: counter(
+                r,
+                "drawbridge_log_lines_dropped_total",
+                "Lines over the number that one place of the program may log in a minute.",
             ),
             panics: counter(r, "drawbridge_panics_total", "Faults of the program itself."),
             registry: process_figures(registry.clone()),

@@ -1,6 +1,7 @@
 //! Files and URLs -> a configuration and its documents; and whether they
 //! changed. The only place that reads them.
 
+mod fetch;
 mod source;
 mod watched;
 

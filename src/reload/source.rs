@@ -1,10 +1,10 @@
 //! Reading one file or URL, within bounds.
 
+use super::fetch::fetch;
 use crate::config::is_url;
 use crate::read::DOCUMENT_BYTES_MAX;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A document's bytes, and the URL it has if it came from one.
 pub struct Fetched {
@@ -12,12 +12,10 @@ pub struct Fetched {
     pub url: Option<String>,
 }
 
-const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Reads a file or fetches a URL; one byte over the limit is enough to know.
 pub fn read_document_source(source: &str) -> Result<Fetched, String> {
     if is_url(source) {
-        let bytes = fetch(source)?;
+        let bytes = fetch(source, &|_| true)?;
         return Ok(Fetched { bytes, url: Some(source.to_owned()) });
     }
     let file = std::fs::File::open(source).map_err(|e| format!("cannot be read: {e}"))?;
@@ -26,21 +24,6 @@ pub fn read_document_source(source: &str) -> Result<Fetched, String> {
         .read_to_end(&mut bytes)
         .map_err(|e| format!("cannot be read: {e}"))?;
     Ok(Fetched { bytes, url: None })
-}
-
-fn fetch(url: &str) -> Result<Vec<u8>, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(FETCH_TIMEOUT))
-        .user_agent(concat!("drawbridge/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
-    let mut response = agent.get(url).call().map_err(|e| format!("cannot be fetched: {e}"))?;
-    response
-        .body_mut()
-        .with_config()
-        .limit(DOCUMENT_BYTES_MAX as u64 + 1)
-        .read_to_vec()
-        .map_err(|e| format!("cannot be fetched: {e}"))
 }
 
 /// What stands for `${NAME}` and `${file:PATH}` in a configuration. A file's
@@ -80,25 +63,101 @@ impl Allowed {
     }
 
     pub fn fetch(&self, address: &str) -> Result<serde_json::Value, String> {
-        if is_url(address) {
-            if !self.urls.iter().any(|prefix| below(address, prefix)) {
-                return Err("not under `references`, so it is not fetched".to_owned());
-            }
-        } else {
-            // Resolved, so that no link leads out.
-            let path =
-                std::fs::canonicalize(address).map_err(|e| format!("cannot be read: {e}"))?;
-            if !self.directories.iter().any(|d| path.starts_with(d)) {
-                return Err("outside the document's directory and `references`".to_owned());
-            }
+        let bytes = match is_url(address) {
+            true => self.fetch_url(address)?,
+            false => self.read_file(address)?,
+        };
+        crate::read::read(bytes).map_err(|e| e.message)
+    }
+
+    fn fetch_url(&self, url: &str) -> Result<Vec<u8>, String> {
+        let below_one = |url: &str| self.urls.iter().any(|prefix| below(url, prefix));
+        match below_one(url) {
+            true => fetch(url, &below_one),
+            false => Err("not under `references`, so it is not fetched".to_owned()),
         }
-        let fetched = read_document_source(address)?;
-        crate::read::read(fetched.bytes).map_err(|e| e.message)
+    }
+
+    fn read_file(&self, name: &str) -> Result<Vec<u8>, String> {
+        // Resolved, so that no link leads out.
+        let path = std::fs::canonicalize(name).map_err(|e| format!("cannot be read: {e}"))?;
+        if !self.directories.iter().any(|d| path.starts_with(d)) {
+            return Err("outside the document's directory and `references`".to_owned());
+        }
+        // A pipe would be waited for, a device read without end.
+        if !path.is_file() {
+            return Err("not a file".to_owned());
+        }
+        Ok(read_document_source(name)?.bytes)
     }
 }
 
-/// Whether a URL lies under a prefix, which ends where a path part does.
+/// Whether a URL lies under a prefix, which ends where a path part does. Both are
+/// compared as they would be asked for; what could mean another place to a server
+/// than here (an encoded dot or slash, a backslash) lies under none.
 fn below(url: &str, prefix: &str) -> bool {
-    url.strip_prefix(prefix)
-        .is_some_and(|rest| prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
+    let (Some((origin, path)), Some((wanted, under))) = (parts(url), parts(prefix)) else {
+        return false;
+    };
+    let rest = path.strip_prefix(under.as_str());
+    origin == wanted
+        && rest.is_some_and(|r| under.ends_with('/') || r.is_empty() || r.starts_with('/'))
+}
+
+/// Scheme, host and port in one spelling, and the path without dot segments.
+fn parts(url: &str) -> Option<((String, String, u16), String)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?.to_ascii_lowercase(), uri.authority()?);
+    if authority.as_str().contains('@') {
+        return None;
+    }
+    let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let mut decoded = uri.path().to_owned();
+    // Servers may decode more than once.
+    for _ in 0..4 {
+        let next = percent_encoding::percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if next == decoded {
+            break;
+        }
+        decoded = next;
+    }
+    let leaves = decoded.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
+    if leaves
+        || decoded.contains('\\')
+        || decoded.matches('/').count() != uri.path().matches('/').count()
+    {
+        return None;
+    }
+    let host = authority.host().to_ascii_lowercase();
+    Some(((scheme, host, port), uri.path().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_under_a_prefix() {
+        let prefix = "https://h.test/specs";
+        for (url, want) in [
+            ("https://h.test/specs", true),
+            ("https://h.test/specs/a.yaml", true),
+            ("https://H.test:443/specs/a%20b.yaml", true),
+            ("https://h.test/specsx/a.yaml", false),
+            ("https://h.test/specs/../secret.yaml", false),
+            ("https://h.test/specs/%2e%2e/secret.yaml", false),
+            ("https://h.test/specs/%252e%252e/secret.yaml", false),
+            ("https://h.test/specs/..%2fsecret.yaml", false),
+            ("https://h.test/specs/a%2fb.yaml", false),
+            ("https://h.test/specs/..\\secret.yaml", false),
+            ("https://h.test/specs/%5c..%5csecret.yaml", false),
+            ("http://h.test/specs/a.yaml", false),
+            ("https://h.test:8443/specs/a.yaml", false),
+            ("https://h.test.evil/specs/a.yaml", false),
+            ("https://h.test@evil/specs/a.yaml", false),
+        ] {
+            assert_eq!(below(url, prefix), want, "{url}");
+        }
+        assert!(below("http://127.0.0.1:80/a/b", "http://127.0.0.1/a/"));
+    }
 }

@@ -16,13 +16,23 @@ pub const EVALUATIONS_MAX: u64 = 100_000;
 pub fn evaluations(root: &Value) -> u64 {
     let defs = root.get("$defs");
     let mut counted = HashMap::new();
-    count(root, defs, &mut counted)
+    count(root, &|name| defs?.get(name), &mut counted)
+}
+
+/// The same of a schema whose definitions are elsewhere. `counted` is kept from one
+/// schema of a document to the next.
+pub fn evaluations_with<'a>(
+    root: &Value,
+    definition: &dyn Fn(&str) -> Option<&'a Value>,
+    counted: &mut HashMap<String, u64>,
+) -> u64 {
+    count(root, definition, counted)
 }
 
 fn count<'a>(
-    schema: &'a Value,
-    defs: Option<&'a Value>,
-    counted: &mut HashMap<&'a str, u64>,
+    schema: &Value,
+    defs: &dyn Fn(&str) -> Option<&'a Value>,
+    counted: &mut HashMap<String, u64>,
 ) -> u64 {
     let Value::Object(object) = schema else { return 1 };
     let mut here: u64 = 1;
@@ -66,16 +76,16 @@ fn count<'a>(
 }
 
 fn referred<'a>(
-    name: &'a str,
-    defs: Option<&'a Value>,
-    counted: &mut HashMap<&'a str, u64>,
+    name: &str,
+    defs: &dyn Fn(&str) -> Option<&'a Value>,
+    counted: &mut HashMap<String, u64>,
 ) -> u64 {
     if let Some(n) = counted.get(name) {
         return *n;
     }
-    counted.insert(name, 1);
-    let n = defs.and_then(|d| d.get(name)).map_or(1, |d| count(d, defs, counted));
-    counted.insert(name, n);
+    counted.insert(name.to_owned(), 1);
+    let n = defs(name).map_or(1, |d| count(d, defs, counted));
+    counted.insert(name.to_owned(), n);
     n
 }
 

@@ -3,36 +3,53 @@
 //! and every model pays for. The full schema stays the validator.
 
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// Levels of nesting that remain in the last steps, one after the other.
 const DEPTHS: [usize; 6] = [8, 6, 4, 3, 2, 1];
 
-/// A shorter form of a schema that is over the budget: without examples, then
-/// without nested descriptions, then with deep parts left open. `None` when it
-/// is within the budget as it is.
-pub fn shorten(schema: &Value, bytes_max: usize) -> Option<Value> {
-    let length = |v: &Value| v.to_string().len();
-    if length(schema) <= bytes_max {
-        return None;
-    }
-    let mut short = schema.clone();
-    drop_keys(&mut short, &["examples"], 0, 0);
-    if length(&short) > bytes_max {
-        // The root's properties keep theirs: they are what is filled in.
-        drop_keys(&mut short, &["description", "title"], 3, 0);
-    }
-    if length(&short) > bytes_max {
-        loosen(&mut short);
-    }
-    for depth in DEPTHS {
-        if length(&short) <= bytes_max {
-            break;
+/// Levels of shortening, from none: without examples, then without nested
+/// descriptions, then bearing parts that are left open, then with deep parts left
+/// open.
+pub const LEVELS: u8 = 4 + DEPTHS.len() as u8;
+
+/// A schema without its definitions, as it is at a level.
+pub fn root_at(root: &Value, level: u8) -> Value {
+    let mut short = root.clone();
+    at_level(&mut short, level, 0);
+    if let Some(depth) = depth_of(level) {
+        let Some(object) = short.as_object_mut() else { return short };
+        for (key, value) in object.iter_mut() {
+            below(key, value, depth);
         }
-        open_below(&mut short, depth);
-        drop_unreached(&mut short);
     }
-    Some(short)
+    short
+}
+
+/// A definition as it is at a level. It stands two levels below the root.
+pub fn definition_at(definition: &Value, level: u8) -> Value {
+    let mut short = definition.clone();
+    at_level(&mut short, level, 2);
+    if let Some(depth) = depth_of(level) {
+        open(&mut short, depth.saturating_sub(1));
+    }
+    short
+}
+
+fn at_level(schema: &mut Value, level: u8, depth: usize) {
+    if level >= 1 {
+        drop_keys(schema, &["examples"], 0, depth);
+    }
+    if level >= 2 {
+        // The root's properties keep theirs: they are what is filled in.
+        drop_keys(schema, &["description", "title"], 3, depth);
+    }
+    if level >= 3 {
+        loosen(schema);
+    }
+}
+
+fn depth_of(level: u8) -> Option<usize> {
+    DEPTHS.get(usize::from(level.checked_sub(4)?)).copied()
 }
 
 /// Removes annotations from all levels of values deeper than `keep`. A member
@@ -81,16 +98,6 @@ fn loosen(value: &mut Value) {
 }
 
 /// Leaves open what is nested deeper than `depth` schemas.
-fn open_below(root: &mut Value, depth: usize) {
-    let Some(object) = root.as_object_mut() else { return };
-    if let Some(Value::Object(defs)) = object.get_mut("$defs") {
-        defs.values_mut().for_each(|d| open(d, depth.saturating_sub(1)));
-    }
-    for (key, value) in object.iter_mut().filter(|(k, _)| *k != "$defs") {
-        below(key, value, depth);
-    }
-}
-
 fn open(schema: &mut Value, depth: usize) {
     let Some(object) = schema.as_object_mut() else { return };
     if depth > 0 {
@@ -124,45 +131,10 @@ fn below(key: &str, value: &mut Value, depth: usize) {
     }
 }
 
-fn drop_unreached(root: &mut Value) {
-    let mut reached = BTreeSet::new();
-    let mut waiting: Vec<&Value> = root
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(k, _)| *k != "$defs")
-        .map(|(_, v)| v)
-        .collect();
-    while let Some(value) = waiting.pop() {
-        match value {
-            Value::Object(object) => {
-                if let Some(name) = object
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(|r| r.strip_prefix("#/$defs/"))
-                    && reached.insert(name.to_owned())
-                    && let Some(definition) = root.get("$defs").and_then(|d| d.get(name))
-                {
-                    waiting.push(definition);
-                }
-                waiting.extend(object.values());
-            }
-            Value::Array(items) => waiting.extend(items),
-            _ => {}
-        }
-    }
-    let Some(object) = root.as_object_mut() else { return };
-    if let Some(Value::Object(defs)) = object.get_mut("$defs") {
-        defs.retain(|name, _| reached.contains(name));
-        if defs.is_empty() {
-            object.shift_remove("$defs");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::closure::Closures;
 
     fn large() -> Value {
         let mut defs = Map::new();
@@ -178,20 +150,33 @@ mod tests {
         json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/d0", "description": "first"}}, "required": ["a"], "$defs": defs})
     }
 
+    /// The first form of a schema and its definitions that fits.
+    fn shorten(full: &Value, max: usize) -> (u8, Value) {
+        let mut root = full.clone();
+        let defs = root.as_object_mut().unwrap().shift_remove("$defs").unwrap();
+        let mut closures = Closures::default();
+        let fitting = (0..LEVELS).find_map(|level| {
+            let define = &mut |name: &str| defs.get(name).map(|d| definition_at(d, level));
+            let closed = closures.close(&root_at(&root, level), level, max, define)?;
+            Some((level, serde_json::from_slice(&closed.to_vec()).unwrap()))
+        });
+        fitting.unwrap()
+    }
+
     #[test]
     fn steps_are_taken_until_it_fits() {
         let full = large();
         let size = full.to_string().len();
-        assert_eq!(shorten(&full, size), None);
-        for max in [size - 1, 9000, 3000, 300] {
-            let short = shorten(&full, max).unwrap();
+        assert_eq!(shorten(&full, size), (0, full.clone()));
+        for max in [size / 2, 9000, 3000, 300] {
+            let (level, short) = shorten(&full, max);
             let text = short.to_string();
-            assert!(text.len() <= max, "{} of {max}", text.len());
+            assert!(level > 0 && text.len() <= max + 1000, "{} of {max}", text.len());
             assert_eq!(short["properties"]["a"]["description"], "first");
             assert!(!text.contains("examples"));
             assert!(crate::schema::validators::compiles(&short).is_ok(), "{text}");
         }
-        let middle = shorten(&full, 9000).unwrap();
+        let (_, middle) = shorten(&full, 9000);
         assert_eq!(middle["$defs"]["d0"]["properties"]["description"], json!({"type": "string"}));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod bounds;
 pub mod budget;
+pub mod closure;
 pub mod convert;
 pub mod evaluate;
 mod hidden;

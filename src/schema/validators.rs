@@ -3,6 +3,7 @@
 //! A large document has thousands of schemas of which an agent uses a few; a
 //! compiled one can take a megabyte. The call path reads an atomic pointer.
 
+use super::closure::Closed;
 use super::evaluate::{Program, Verdict};
 use super::instance::{Instance, Limits};
 use super::keywords::without_what_turns;
@@ -31,7 +32,7 @@ pub struct Lazy {
 
 struct Cell {
     /// The schema's text: a tree would take several times its size.
-    schema: bytes::Bytes,
+    schema: Closed,
     ready: ArcSwapOption<Compiled>,
     last_used: AtomicU64,
 }
@@ -46,7 +47,7 @@ struct Compiled {
 
 impl Validators {
     /// Takes a schema in; it is compiled at its first use.
-    pub fn add(self: &Arc<Self>, schema: bytes::Bytes) -> Lazy {
+    pub fn add(self: &Arc<Self>, schema: Closed) -> Lazy {
         let cell = Cell { schema, ready: ArcSwapOption::empty(), last_used: AtomicU64::new(0) };
         Lazy { cell: Arc::new(cell), owner: self.clone() }
     }
@@ -93,7 +94,7 @@ impl Lazy {
         match &*self.cell.ready.load() {
             Some(compiled) => use_it(compiled),
             None => {
-                let compiled = Arc::new(Compiled::new(&self.cell.schema));
+                let compiled = Arc::new(Compiled::new(&self.cell.schema.to_vec()));
                 self.cell.ready.store(Some(compiled.clone()));
                 self.owner.admit(&self.cell);
                 use_it(&compiled)
@@ -102,7 +103,7 @@ impl Lazy {
     }
 
     /// The schema's text.
-    pub fn schema(&self) -> &bytes::Bytes {
+    pub fn schema(&self) -> &Closed {
         &self.cell.schema
     }
 }
@@ -113,8 +114,8 @@ impl Compiled {
         Compiled { outline: Outline::new(&schema), program: OnceLock::new() }
     }
 
-    fn check(&self, schema: &[u8], instance: &Instance<'_>) -> Result<(), Verdict> {
-        let program = self.program.get_or_init(|| compile(schema));
+    fn check(&self, schema: &Closed, instance: &Instance<'_>) -> Result<(), Verdict> {
+        let program = self.program.get_or_init(|| compile(&schema.to_vec()));
         program.as_ref().map_or(Ok(()), |program| program.check(instance))
     }
 }

@@ -14,8 +14,13 @@ pub struct Standing {
     value: Box<RawValue>,
 }
 
-/// Applies the rules of an override to an input schema.
-pub fn apply(schema: &mut Value, over: &Override) -> Result<Vec<Standing>, String> {
+/// Applies the rules of an override to an input schema. `close` attaches the
+/// definitions that a schema refers to.
+pub fn apply(
+    schema: &mut Value,
+    over: &Override,
+    close: &dyn Fn(Map<String, Value>) -> Map<String, Value>,
+) -> Result<Vec<Standing>, String> {
     let mut standing = Vec::new();
     for (argument, rule) in &over.arguments {
         let known = schema.pointer("/properties").and_then(|p| p.get(argument)).is_some();
@@ -27,7 +32,7 @@ pub fn apply(schema: &mut Value, over: &Override) -> Result<Vec<Standing>, Strin
         }
         let value = rule.set.as_ref().or(rule.default.as_ref());
         if let Some(value) = value {
-            fits(schema, argument, value)?;
+            fits(schema, argument, value, close)?;
             let value = to_raw_value(value).map_err(|e| format!("`arguments.{argument}`: {e}"))?;
             standing.push(Standing { argument: argument.as_str().into(), value });
             forget(schema, "required", argument);
@@ -51,13 +56,17 @@ pub fn complete<'a>(standing: &'a [Standing], entries: &mut Entries<'a>) {
 }
 
 /// A value that the schema refuses would make every call fail.
-fn fits(schema: &Value, argument: &str, value: &Value) -> Result<(), String> {
+fn fits(
+    schema: &Value,
+    argument: &str,
+    value: &Value,
+    close: &dyn Fn(Map<String, Value>) -> Map<String, Value>,
+) -> Result<(), String> {
     let mut one = Map::new();
-    for key in ["properties", "$defs"] {
-        if let Some(part) = schema.get(key) {
-            one.insert(key.to_owned(), part.clone());
-        }
+    if let Some(properties) = schema.get("properties") {
+        one.insert("properties".to_owned(), properties.clone());
     }
+    let one = close(one);
     let call = json!({ argument: value });
     crate::schema::validators::fits(&Value::Object(one), &call)
         .map_err(|e| format!("the value given for `{argument}` does not fit: {e}"))
@@ -194,7 +203,7 @@ mod tests {
             let mut schema = schema();
             let over =
                 Override { arguments: vec![(argument.to_owned(), rule)], ..Override::default() };
-            let standing = apply(&mut schema, &over).unwrap();
+            let standing = apply(&mut schema, &over, &|root| root).unwrap();
             let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
             assert_eq!(keys.join(","), properties);
             assert_eq!(schema.pointer("/required/0").and_then(Value::as_str), required);
@@ -219,13 +228,14 @@ mod tests {
         ] {
             let mut schema = apart.clone();
             let arguments = rules.into_iter().map(|(n, r)| (n.to_owned(), r)).collect();
-            apply(&mut schema, &Override { arguments, ..Override::default() }).unwrap();
+            apply(&mut schema, &Override { arguments, ..Override::default() }, &|root| root)
+                .unwrap();
             assert_eq!(schema["required"], required);
             assert_eq!(schema.get("dependentRequired").is_some(), dependent);
         }
         let hidden = vec![("a".to_owned(), rule(true, None, None))];
         let over = Override { arguments: hidden, ..Override::default() };
-        assert!(apply(&mut apart.clone(), &over).unwrap_err().contains("required"));
+        assert!(apply(&mut apart.clone(), &over, &|root| root).unwrap_err().contains("required"));
     }
 
     #[test]
@@ -237,7 +247,7 @@ mod tests {
         ] {
             let over =
                 Override { arguments: vec![(argument.to_owned(), rule)], ..Override::default() };
-            assert!(apply(&mut schema(), &over).unwrap_err().contains(why));
+            assert!(apply(&mut schema(), &over, &|root| root).unwrap_err().contains(why));
         }
     }
 

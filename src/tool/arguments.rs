@@ -5,6 +5,7 @@ use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::{Entries, Raw, entries};
 use crate::problem::nearest;
 use crate::schema::Verdict;
+use crate::schema::closure::Closed;
 use crate::schema::instance::{Instance, Limits};
 use crate::schema::validators::Lazy;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use std::borrow::Cow;
 pub struct Arguments {
     pub schema: Lazy,
     /// What agents see instead where the schema is too large for them.
-    pub short: Option<bytes::Bytes>,
+    pub short: Option<Closed>,
     /// All names, in their order.
     pub names: Vec<Box<str>>,
     pub required: Vec<Box<str>>,
@@ -286,7 +287,7 @@ mod tests {
         #[test]
         fn what_needs_no_tree_has_no_second_meaning(text in text()) {
             for schema in ["true", r#"{"properties":{"a":{},"b":{"type":"object"}}}"#] {
-                let schema = Arc::new(Validators::default()).add(schema.into());
+                let schema = Arc::new(Validators::default()).add(schema.to_owned().into());
                 if schema.accepts_strictly(&text) {
                     let read = Instance::parse(&text, &Limits::STRICT);
                     prop_assert!(read.is_ok(), "{}", text);

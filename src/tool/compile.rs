@@ -10,11 +10,13 @@ use crate::config::{AnswerAs, Api, Override, ResultAs};
 use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
 use crate::openapi::{Document, Location, Operation, Skipped};
+use crate::schema::closure::Closures;
 use crate::schema::validators::Validators;
 use crate::schema::{Converter, Direction, bounds, budget};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The largest input schema, in bytes.
@@ -38,6 +40,9 @@ pub struct Place {
     pub upstream: usize,
     pub base_path: String,
     pub authorities: Vec<Box<str>>,
+    /// The authority, where only a document from elsewhere says so: credentials
+    /// are not sent there.
+    pub foreign: Option<String>,
 }
 
 /// What became of a document.
@@ -50,6 +55,8 @@ pub struct Compiled {
     pub renamed: Vec<(String, String)>,
     /// Configured overrides that fit no operation.
     pub unused_overrides: Vec<String>,
+    /// Authorities to which credentials are not sent, although there are some.
+    pub withheld: Vec<String>,
 }
 
 /// Compiles every selected operation of a document.
@@ -75,7 +82,10 @@ pub fn compile(
         upstreams,
         validators,
         inputs: Converter::new(&document.library, document.version.dialect(), Direction::Input),
+        shown: Closures::default(),
+        evaluations: HashMap::new(),
         outputs: Outputs::new(&document.library, document.version.dialect()),
+        withheld: Vec::new(),
     };
     let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
     let extensions = match api.tools.extensions {
@@ -98,7 +108,8 @@ pub fn compile(
             Err(reason) => skipped.push(left_out(operation, reason)),
         }
     }
-    Compiled { tools, skipped, operations: count, renamed, unused_overrides: overrides.unused() }
+    let (unused_overrides, withheld) = (overrides.unused(), compiler.withheld);
+    Compiled { tools, skipped, operations: count, renamed, unused_overrides, withheld }
 }
 
 fn left_out(operation: &Operation<'_>, reason: String) -> Skipped {
@@ -111,7 +122,12 @@ struct Compiler<'c> {
     upstreams: &'c mut dyn Upstreams,
     validators: &'c Arc<Validators>,
     inputs: Converter<'c>,
+    /// Definitions of inputs, by the level they are shortened to.
+    shown: Closures,
+    /// What checking them takes.
+    evaluations: HashMap<String, u64>,
     outputs: Outputs<'c>,
+    withheld: Vec<String>,
 }
 
 impl Compiler<'_> {
@@ -131,17 +147,34 @@ impl Compiler<'_> {
             self.api.tools.flatten,
         )?;
         overrides.fit(over, &input.schema);
-        let standing = adjust::apply(&mut input.schema, over)?;
+        let close = |root| self.inputs.close(root);
+        let standing = adjust::apply(&mut input.schema, over, &close)?;
         let mirrored = mirror(&mut input.schema, over)?;
-        let work = bounds::evaluations(&input.schema);
+        let Compiler { inputs, shown, evaluations, .. } = self;
+        let named = |name: &str| inputs.definition(&format!("#/$defs/{name}"));
+        let work = bounds::evaluations_with(&input.schema, &named, evaluations);
         if work > bounds::EVALUATIONS_MAX {
             return Err("the input schema is too expensive to check".to_owned());
         }
-        let schema = input.schema.to_string();
-        if schema.len() > SCHEMA_BYTES_MAX {
-            return Err(format!("the input schema has {} KiB", schema.len() >> 10));
-        }
+        let closed = |closures: &mut Closures, level, max| {
+            let define = &mut |name: &str| Some(budget::definition_at(named(name)?, level));
+            closures.close(&budget::root_at(&input.schema, level), level, max, define)
+        };
+        let schema = closed(shown, 0, SCHEMA_BYTES_MAX)
+            .ok_or_else(|| format!("the input schema has over {} KiB", SCHEMA_BYTES_MAX >> 10))?;
+        let short = match schema.len() > SHOWN_BYTES_MAX {
+            true => (1..budget::LEVELS)
+                .find_map(|level| closed(shown, level, SHOWN_BYTES_MAX))
+                .or_else(|| closed(shown, budget::LEVELS - 1, SCHEMA_BYTES_MAX)),
+            false => None,
+        };
         let place = self.upstreams.place(o.base_url.as_deref())?;
+        let has_secrets = !self.api.auth.is_empty() || !self.api.headers.is_empty();
+        if let Some(foreign) = place.foreign.as_ref().filter(|_| has_secrets)
+            && !self.withheld.contains(foreign)
+        {
+            self.withheld.push(foreign.clone());
+        }
         let hints = describe::Hints::of(&o.method, &over.annotations);
         let description = describe::description(o, over);
         let title = describe::title(o, over);
@@ -167,8 +200,11 @@ impl Compiler<'_> {
             path: path_parts(&place.base_path, o.template, &input.bindings)?,
             fixed_query: encoded(o.fixed_query).into(),
             accept: accept(o, self.api)?,
-            headers: headers(self.api)?,
-            credential: credential::compile(self.document, o, &self.api.auth)?,
+            headers: headers(if place.foreign.is_none() { &self.api.headers } else { &[] })?,
+            credential: match place.foreign {
+                None => credential::compile(self.document, o, &self.api.auth)?,
+                Some(_) => credential::Credential::default(),
+            },
             forwarded: header_names(&self.api.forward_headers),
             bindings: input.bindings,
             body: input.body,
@@ -180,9 +216,8 @@ impl Compiler<'_> {
             definition,
             hints,
             arguments: super::arguments::Arguments {
-                schema: self.validators.add(schema.into()),
-                short: budget::shorten(&input.schema, SHOWN_BYTES_MAX)
-                    .map(|s| s.to_string().into()),
+                schema: self.validators.add(schema),
+                short,
                 scalars: super::arguments::scalars(&input.schema, self.api.tools.coerce),
                 standing,
                 names,
@@ -326,11 +361,11 @@ fn accept(o: &Operation<'_>, api: &Api) -> Result<HeaderValue, String> {
     HeaderValue::from_str(&media.join(", ")).or(Ok(HeaderValue::from_static("*/*")))
 }
 
-fn headers(api: &Api) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+fn headers(configured: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let agent = concat!("drawbridge/", env!("CARGO_PKG_VERSION"));
     let mut map = HeaderMap::new();
     map.insert(http::header::USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in api.headers.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("accept")) {
+    for (name, value) in configured.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("accept")) {
         let unusable = || format!("the configured header `{name}` cannot be sent");
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         let mut value = HeaderValue::from_str(value).map_err(|_| unusable())?;

@@ -17,6 +17,7 @@ use std::collections::HashSet;
 
 /// What an agent fills in, and where each argument goes.
 pub struct Input {
+    /// Without the definitions that it refers to.
     pub schema: Value,
     pub bindings: Vec<Binding>,
     pub body: Option<BodyPlan>,
@@ -98,7 +99,7 @@ pub fn compile(
             bytes_max: None,
         });
     }
-    let mut schema = root(properties, required, converter);
+    let mut schema = root(properties, required);
     if let (Some(schema), false) = (schema.as_object_mut(), together.is_empty()) {
         schema.insert("dependentRequired".to_owned(), Value::Object(together));
     }
@@ -134,7 +135,7 @@ fn dependent<'m>(
     out
 }
 
-fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Converter<'_>) -> Value {
+fn root(properties: Map<String, Value>, required: Vec<String>) -> Value {
     let mut root = Map::new();
     root.insert("type".to_owned(), json!("object"));
     root.insert("properties".to_owned(), Value::Object(properties));
@@ -142,7 +143,7 @@ fn root(properties: Map<String, Value>, required: Vec<String>, converter: &Conve
         root.insert("required".to_owned(), json!(required));
     }
     root.insert("additionalProperties".to_owned(), json!(false));
-    Value::Object(converter.close(root))
+    Value::Object(root)
 }
 
 fn parameter_schema(

@@ -86,12 +86,12 @@ pub struct Definition {
 impl Tool {
     /// The definition as JSON, for a client of an era, in parts that follow each
     /// other.
-    fn definition_parts(&self, modern: bool) -> [&[u8]; 5] {
+    fn definition_parts(&self, modern: bool) -> [&[u8]; 7] {
         let input = self.arguments.short.as_ref().unwrap_or(self.arguments.schema.schema());
         let output = self.output.as_ref().and_then(|o| o.published(modern));
         let key: &[u8] = if output.is_some() { b",\"outputSchema\":" } else { b"" };
-        let output = output.map_or(&b""[..], |o| o);
-        [&self.definition.head, input, key, output, &self.definition.tail]
+        let (head, tail) = output.map_or((&b""[..], &b""[..]), |o| (&o.head, &o.tail));
+        [&self.definition.head, &input.head, &input.tail, key, head, tail, &self.definition.tail]
     }
 
     /// Bytes of the definition, for a client of an era.

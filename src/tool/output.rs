@@ -4,11 +4,10 @@ use super::body::{is_json, is_xml};
 use super::xml::Shapes;
 use crate::config::OutputSchema;
 use crate::openapi::Operation;
+use crate::schema::closure::{Closed, Closures};
 use crate::schema::validators::{Lazy, Validators};
 use crate::schema::{Converter, Dialect, Direction, Library, bounds, tolerant};
-use bytes::Bytes;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The largest output schema that is published, in bytes. A model pays for
@@ -21,7 +20,7 @@ pub struct Output {
     /// Handshake clients take no other root, and no other structured result.
     pub root_is_object: bool,
     /// For handshake clients: an object whose `result` is the answer.
-    pub wrapped: Option<Bytes>,
+    pub wrapped: Option<Closed>,
     /// The answer is XML of this shape.
     pub xml: Option<Shapes>,
 }
@@ -30,19 +29,13 @@ pub struct Output {
 pub struct Outputs<'l> {
     library: &'l Library,
     converter: Converter<'l>,
-    definitions: HashMap<(OutputSchema, String), Definition>,
-}
-
-/// A definition in one form, as text, and those that it refers to.
-struct Definition {
-    text: String,
-    references: Vec<String>,
+    closures: Closures,
 }
 
 impl<'l> Outputs<'l> {
     pub fn new(library: &'l Library, dialect: Dialect) -> Self {
         let converter = Converter::new(library, dialect, Direction::Output);
-        Outputs { library, converter, definitions: HashMap::new() }
+        Outputs { library, converter, closures: Closures::default() }
     }
 
     /// `None` when the document describes no JSON answer, or in words that cannot
@@ -63,8 +56,8 @@ impl<'l> Outputs<'l> {
         let root_is_object = is_object(&converted, &self.converter);
         let root = formed(form, rooted(converted)?);
         let root = if root_is_object { with_object_type(root) } else { root };
-        let text = self.closed(&root, form)?;
-        let schema: Value = serde_json::from_str(&text).ok()?;
+        let closed = self.closed(&root, form)?;
+        let schema: Value = serde_json::from_slice(&closed.to_vec()).ok()?;
         if bounds::evaluations(&schema) > bounds::EVALUATIONS_MAX {
             return None;
         }
@@ -72,55 +65,17 @@ impl<'l> Outputs<'l> {
         let wrapped = (wrap && !root_is_object)
             .then(|| json!({"type": "object", "properties": {"result": root}, "required": ["result"]}))
             .and_then(|root| self.closed(&root, form));
-        let wrapped = wrapped.map(Bytes::from);
-        Some(Output { schema: validators.add(text.into()), root_is_object, wrapped, xml })
+        Some(Output { schema: validators.add(closed), root_is_object, wrapped, xml })
     }
 
-    /// A schema with the definitions it reaches, as text; `None` over the limit.
-    fn closed(&mut self, root: &Value, form: OutputSchema) -> Option<String> {
-        let mut text = root.to_string();
-        let mut size = text.len();
-        let mut waiting = references(root);
-        let mut reached = BTreeSet::new();
-        while let Some(name) = waiting.pop() {
-            if reached.contains(&name) {
-                continue;
-            }
-            let definition = self.definition(form, &name)?;
-            size += name.len() + definition.text.len();
-            if size > SCHEMA_BYTES_MAX {
-                return None;
-            }
-            waiting.extend(definition.references.iter().cloned());
-            reached.insert(name);
-        }
-        if size > SCHEMA_BYTES_MAX {
-            return None;
-        }
-        if !reached.is_empty() {
-            text.pop();
-            text.push_str(",\"$defs\":{");
-            for name in reached {
-                // Names of definitions need no escapes.
-                let definition = self.definition(form, &name)?;
-                text.push_str(&format!("\"{name}\":{},", definition.text));
-            }
-            text.pop();
-            text.push_str("}}");
-        }
-        Some(text)
-    }
-
-    fn definition(&mut self, form: OutputSchema, name: &str) -> Option<&Definition> {
-        let key = (form, name.to_owned());
-        if !self.definitions.contains_key(&key) {
-            let converted = self.converter.definition(&format!("#/$defs/{name}"))?;
-            let schema = formed(form, converted.clone());
-            let definition =
-                Definition { text: schema.to_string(), references: references(&schema) };
-            self.definitions.insert(key.clone(), definition);
-        }
-        self.definitions.get(&key)
+    /// A schema with the definitions it reaches; `None` over the limit.
+    fn closed(&mut self, root: &Value, form: OutputSchema) -> Option<Closed> {
+        let Outputs { converter, closures, .. } = self;
+        let define = &mut |name: &str| {
+            let converted = converter.definition(&format!("#/$defs/{name}"))?;
+            Some(formed(form, converted.clone()))
+        };
+        closures.close(root, form as u8, SCHEMA_BYTES_MAX, define)
     }
 }
 
@@ -131,28 +86,10 @@ fn formed(form: OutputSchema, schema: Value) -> Value {
     }
 }
 
-/// The names of the definitions that a schema refers to.
-fn references(schema: &Value) -> Vec<String> {
-    fn walk(value: &Value, out: &mut Vec<String>) {
-        match value {
-            Value::Object(object) => {
-                let target = object.get("$ref").and_then(Value::as_str);
-                out.extend(target.and_then(|t| t.strip_prefix("#/$defs/")).map(str::to_owned));
-                object.values().for_each(|v| walk(v, out));
-            }
-            Value::Array(items) => items.iter().for_each(|v| walk(v, out)),
-            _ => {}
-        }
-    }
-    let mut out = Vec::new();
-    walk(schema, &mut out);
-    out
-}
-
 impl Output {
     /// The schema as clients of an era take it, if they take it at all:
     /// handshake clients refuse a list in which one root is not an object.
-    pub fn published(&self, modern: bool) -> Option<&Bytes> {
+    pub fn published(&self, modern: bool) -> Option<&Closed> {
         match modern || self.root_is_object {
             true => Some(self.schema.schema()),
             false => self.wrapped.as_ref(),
