@@ -19,9 +19,13 @@ use http::{StatusCode, header};
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
-/// Elements of an XML answer from which structure is made: a tree of it takes
-/// some hundred bytes for each.
-const XML_ELEMENTS_MAX: usize = 20_000;
+/// Tags and attributes of an XML answer from which structure is made: a tree of it
+/// takes some hundred bytes for each.
+const XML_PARTS_MAX: usize = 8_000;
+
+/// Bodies from this size on are looked at before they become text, so that the
+/// result is allocated once.
+const MEASURED_FROM_BYTES: usize = 64 << 10;
 
 /// The structure of an answer whose tool promises one.
 enum Structure<'b> {
@@ -45,7 +49,7 @@ impl Call {
         if self.tool.result == ResultAs::Passthrough {
             return self.passthrough(body);
         }
-        let mut out = Vec::with_capacity(body.len() * 2 + 256);
+        let mut out = Vec::with_capacity(256);
         open_result(&self.id, &mut out);
         out.extend_from_slice(b"{\"content\":[");
         let opened = out.len();
@@ -54,6 +58,7 @@ impl Call {
             _ if body.is_empty() => text_block(&empty(head.status), &mut out),
             Kind::Json => structure = self.json(body, &mut out)?,
             Kind::Text => {
+                out.reserve_exact(escaped_len(body) + 256);
                 out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
                 let mut text = TextChunks::of_charset(head.charset());
                 text.push(body, &mut out);
@@ -103,10 +108,13 @@ impl Call {
         let text = text.trim_start_matches('\u{feff}').trim();
         let Some(output) = self.promised() else {
             serde_json::from_str::<IgnoredAny>(text).map_err(|e| not_json(&e, body))?;
+            out.reserve_exact(text.len() * 2 + 256);
             text_block(text, out);
             return Ok(Structure::None);
         };
         let why = if output.schema.accepts(text) { None } else { self.check(output, text, body)? };
+        // Twice: as text, and as structure.
+        out.reserve_exact(text.len() * 2 + 256);
         text_block(text, out);
         Ok(match why {
             None => Structure::Checked(text.into()),
@@ -195,8 +203,9 @@ impl Call {
         if !head.content_type().is_some_and(crate::tool::body::is_xml) {
             return Ok(Structure::None);
         }
-        if memchr::memchr_iter(b'<', body).count() > XML_ELEMENTS_MAX {
-            return Ok(Structure::Unchecked(format!("it has more than {XML_ELEMENTS_MAX} tags")));
+        if memchr::memchr2_iter(b'<', b'=', body).count() > XML_PARTS_MAX {
+            let why = format!("it has more than {XML_PARTS_MAX} tags and attributes");
+            return Ok(Structure::Unchecked(why));
         }
         let value = shapes.read(&String::from_utf8_lossy(body)).map_err(|e| {
             invalid(&format!("the API said XML but sent something else ({e})"), body)
@@ -275,6 +284,16 @@ impl Call {
         super::reply::error_result(&self.server, self.era, &self.id, &text, &mut out);
         Rendered { body: out, outcome: Outcome::ErrorStatus }
     }
+}
+
+/// Bytes that a text takes in JSON; for short ones a guess.
+fn escaped_len(body: &[u8]) -> usize {
+    if body.len() < MEASURED_FROM_BYTES {
+        return body.len() * 2;
+    }
+    let controls = body.iter().filter(|b| **b < 0x20).count();
+    let escaped = body.iter().filter(|b| matches!(b, b'"' | b'\\')).count();
+    body.len() + escaped + controls * 5
 }
 
 fn empty(status: StatusCode) -> String {

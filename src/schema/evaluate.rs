@@ -51,7 +51,7 @@ pub struct Program {
 #[derive(Debug, Default)]
 struct Schema {
     rules: Vec<Rule>,
-    /// Whether it applies others, so that remembering its verdict is worth it.
+    /// Whether it applies others: then its verdict may be remembered.
     applies: bool,
 }
 

@@ -131,6 +131,11 @@ impl Instance<'_> {
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
+
+    /// Bytes of the text.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
 }
 
 impl<'i> Item<'i> {

@@ -2,7 +2,7 @@
 
 use super::adjust::{Standing, complete};
 use crate::fault::{Class, Fault, Result};
-use crate::jsonrpc::raw::{Entries, Raw, entries};
+use crate::jsonrpc::raw::{Entries, entries, string};
 use crate::problem::nearest;
 use crate::schema::Verdict;
 use crate::schema::closure::Closed;
@@ -123,12 +123,11 @@ impl Arguments {
             out.push(if out.is_empty() { '{' } else { ',' });
             out.push_str(&Value::from(name.as_ref()).to_string());
             out.push(':');
-            let scalar = self.scalars.iter().find(|(n, _)| **n == **name);
-            let read = match (scalar, Raw::read(raw).ok()?) {
-                (Some((_, scalar)), Raw::String(text)) => {
-                    scalar.read(text.trim()).map(str::to_owned)
-                }
-                _ => None,
+            let is_text = raw.get().starts_with('"');
+            let scalar = self.scalars.iter().find(|(n, _)| is_text && **n == **name);
+            let read = match scalar {
+                Some((_, scalar)) => scalar.read(string(raw.get()).ok()?.trim()).map(str::to_owned),
+                None => None,
             };
             changed |= read.is_some();
             out.push_str(read.as_deref().unwrap_or(raw.get()));

@@ -50,12 +50,12 @@ pub fn equals(item: Item<'_>, value: &Value) -> bool {
 
 /// Whether two elements of an array are the same.
 pub fn has_twins(array: Item<'_>) -> bool {
-    let mut hashed: Vec<(u64, Item<'_>)> = array.elements().map(|i| (hash(i), i)).collect();
-    hashed.sort_unstable_by_key(|(hash, _)| *hash);
+    let mut hashed: Vec<(u64, u32)> = array.elements().map(|i| (hash(i), i.id())).collect();
+    hashed.sort_unstable();
     // Values of one hash are mostly the same one, so the first pair decides.
     hashed.chunk_by(|a, b| a.0 == b.0).any(|same| {
         let (first, rest) = (same[0].1, &same[1..]);
-        rest.iter().any(|(_, other)| same_item(first, *other))
+        rest.iter().any(|(_, other)| same_item(array.at(first), array.at(*other)))
     })
 }
 

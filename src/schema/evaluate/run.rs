@@ -6,7 +6,7 @@ use crate::schema::instance::{Instance, Item, Number, View};
 use serde_json::Value;
 use smallvec::SmallVec;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// The budget is spent, or the stack.
@@ -18,9 +18,23 @@ pub struct Run<'p> {
     pub program: &'p Program,
     steps_left: usize,
     nesting: usize,
-    /// Verdicts by schema and value; `None` while one is being found.
-    known: HashMap<u64, Option<bool>, BuildHasherDefault<Mixed>>,
+    /// Pairs of schema and value whose verdict is known, and those that are being
+    /// judged, one within the other.
+    held: Pairs,
+    refused: Pairs,
+    open: Vec<u64>,
+    /// How many verdicts are remembered: a share of the text's size.
+    remembered_max: usize,
 }
+
+type Pairs = HashSet<u64, BuildHasherDefault<Mixed>>;
+
+/// Verdicts that are remembered for any instance, and more for so many bytes.
+const REMEMBERED_BASE: usize = 4096;
+const BYTES_PER_REMEMBERED: usize = 8;
+
+/// Values with fewer nodes are quicker judged again than looked up.
+const REMEMBERED_WEIGHT_MIN: usize = 4;
 
 impl<'p> Run<'p> {
     pub fn new(program: &'p Program, instance: &Instance<'_>) -> Self {
@@ -28,12 +42,16 @@ impl<'p> Run<'p> {
             program,
             steps_left: STEPS_BASE + instance.len() * STEPS_PER_NODE,
             nesting: 0,
-            known: HashMap::default(),
+            held: Pairs::default(),
+            refused: Pairs::default(),
+            open: Vec::new(),
+            remembered_max: REMEMBERED_BASE + instance.bytes() / BYTES_PER_REMEMBERED,
         }
     }
 
     /// Gives the whole budget again.
     pub fn refill(&mut self, instance: &Instance<'_>) {
+        self.open.clear();
         self.steps_left = STEPS_BASE + instance.len() * STEPS_PER_NODE;
     }
 
@@ -60,22 +78,26 @@ impl<'p> Run<'p> {
         if !schema.applies {
             return self.all(&schema.rules, item);
         }
-        // Scalars are quicker asked again than looked up.
-        if !item.is_container() {
-            return self.nested(&schema.rules, item);
-        }
         let pair = ((id as u64) << 32) | u64::from(item.id());
-        match self.known.insert(pair, None) {
-            Some(Some(verdict)) => {
-                self.known.insert(pair, Some(verdict));
-                return Ok(verdict);
-            }
-            // A schema that applies itself in place refuses nothing by that.
-            Some(None) => return Ok(true),
-            None => {}
+        if self.held.contains(&pair) {
+            return Ok(true);
         }
+        if self.refused.contains(&pair) {
+            return Ok(false);
+        }
+        // A schema that applies itself in place refuses nothing by that.
+        let in_place = |open: &&u64| **open as u32 == item.id();
+        if self.open.iter().rev().take_while(in_place).any(|open| *open == pair) {
+            return Ok(true);
+        }
+        self.open.push(pair);
         let verdict = self.nested(&schema.rules, item)?;
-        self.known.insert(pair, Some(verdict));
+        self.open.pop();
+        let remembered = self.held.len() + self.refused.len();
+        if item.weight() >= REMEMBERED_WEIGHT_MIN && remembered < self.remembered_max {
+            let pairs = if verdict { &mut self.held } else { &mut self.refused };
+            pairs.insert(pair);
+        }
         Ok(verdict)
     }
 
