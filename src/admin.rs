@@ -4,15 +4,17 @@ use crate::observe::metrics;
 use crate::policy::origin::OriginPolicy;
 use async_trait::async_trait;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Version};
 use pingora::http::ResponseHeader;
 use pingora_core::apps::ServerApp;
+use pingora_core::listeners::ConnectionFilter;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use prometheus::TextEncoder;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -30,13 +32,15 @@ pub struct Admin {
     status: Arc<dyn Status>,
     origin: OriginPolicy,
     header_timeout: Duration,
+    /// Where connections come in; it is asked before.
+    pub door: Arc<AdminDoor>,
 }
 
 impl Admin {
     /// `address` is where it listens, which decides what `Host` may say.
     pub fn new(status: Arc<dyn Status>, address: SocketAddr, header_timeout: Duration) -> Self {
         let origin = OriginPolicy::compile(&[], &[], &[address]);
-        Admin { status, origin, header_timeout }
+        Admin { status, origin, header_timeout, door: Arc::default() }
     }
 
     fn answer(&self, method: &Method, path: &str) -> (u16, &'static str, Vec<u8>) {
@@ -61,6 +65,34 @@ impl Admin {
     }
 }
 
+/// Connections at one time: whoever reaches this listener must not use up the
+/// descriptors of the others.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// Closes connections over the limit as they are accepted.
+#[derive(Debug, Default)]
+pub struct AdminDoor(AtomicUsize);
+
+#[async_trait]
+impl ConnectionFilter for AdminDoor {
+    async fn should_accept(&self, _: Option<&SocketAddr>) -> bool {
+        let accepted = self.0.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX;
+        if !accepted {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+        accepted
+    }
+}
+
+/// One connection that the door let in.
+struct Inside<'d>(&'d AdminDoor);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How long one answer may take to be read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -68,6 +100,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 impl ServerApp for Admin {
     /// One request a connection: whoever scrapes asks seldom.
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
+        let _inside = Inside(&self.door);
         let mut session = ServerSession::new_http1(stream);
         let (status, content_type, body) =
             match timeout(self.header_timeout, session.read_request()).await {
@@ -92,8 +125,9 @@ impl Admin {
         let request = session.req_header();
         let mut hosts = request.headers.get_all(HOST).iter();
         let host = hosts.next().and_then(|h| h.to_str().ok());
-        if hosts.next().is_some() {
-            return (400, TEXT, b"one Host\n".to_vec());
+        let old = request.version != Version::HTTP_11;
+        if hosts.next().is_some() || host.map_or(!old, str::is_empty) {
+            return (400, TEXT, b"give one Host\n".to_vec());
         }
         let origins = request.headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
         match self.origin.check(host, origins) {

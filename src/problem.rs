@@ -92,9 +92,9 @@ impl fmt::Display for Problem {
 /// Bytes of a word for which a near one is looked for.
 pub const WRITTEN_BYTES_MAX: usize = 128;
 
-/// Pairs of bytes that one search for the nearest word compares: 10,000 words of
-/// 20 bytes. The rest is not searched.
-const COMPARED_MAX: usize = 4_000_000;
+/// Pairs of bytes that one search for the nearest word compares: 5,000 words of 20
+/// bytes. The rest is not searched.
+const COMPARED_MAX: usize = 2_000_000;
 
 /// The nearest of `known` to what somebody wrote, when it is near enough to be
 /// what they meant. Bounded in the length of both and in the number of words.

@@ -12,7 +12,7 @@ pub const DOCUMENT_BYTES_MAX: usize = 32 << 20;
 const DEPTH_MAX: usize = 256;
 
 /// Values in one document; the largest real one has 0.4 million.
-const NODES_MAX: usize = 5_000_000;
+const NODES_MAX: usize = 2_000_000;
 
 /// Why a document cannot be read, with where when that is known.
 #[derive(Debug, PartialEq, Eq)]

@@ -80,6 +80,7 @@ fn unfinished_bodies_share_their_room() {
     let upstream = Upstream::start(|_| vec![text("good")]);
     let mut rig = Rig::of(&upstream);
     *rig.limits() = json!({"request_memory": "1MiB"});
+    rig.server()["limits"] = json!({"request": "1MiB"});
     let binary = rig.start();
     let held = "drawbridge_request_body_bytes";
     let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
@@ -207,7 +208,8 @@ fn the_admin_listener_checks_the_host_and_has_the_deadline() {
         ("Host: localhost\r\n", 200),
         (&*format!("Host: {}\r\n", binary.admin), 200),
         ("Host: evil.example\r\n", 403),
-        ("", 403),
+        ("", 400),
+        ("Host: \r\n", 400),
         ("Host: localhost\r\nHost: localhost\r\n", 400),
         ("Host: localhost\r\nOrigin: http://evil.example\r\n", 403),
     ] {
@@ -247,6 +249,41 @@ fn a_client_that_closes_its_side_gets_its_answer() {
             format!("drawbridge_calls_total{{api=\"api\",outcome=\"ok\",tool=\"{tool}\"}}");
         binary.wait_metric(&counted, 1.0);
     }
+}
+
+#[test]
+fn a_client_that_closes_its_side_hears_of_progress_and_the_end() {
+    let gate = Gate::shut();
+    let held = gate.clone();
+    let upstream = Upstream::start(move |_| vec![Step::Gate(held.clone()), text("good")]);
+    let binary = Rig::of(&upstream).start();
+    let mut connection = Connection::open(binary.address);
+    let message = call("whole_get").meta("progressToken", json!(1));
+    connection.send(&message.bytes(binary.address));
+    connection.half_close();
+    upstream.wait("the call", |log| !log.requests.is_empty());
+    gate.open();
+    let (status, body) = connection.until_end();
+    let body = String::from_utf8_lossy(&body);
+    assert!(status.contains("200") && body.contains("\"text\":\"good\""), "{status} {body}");
+    assert!(body.ends_with("0\r\n\r\n"), "{body}");
+}
+
+#[test]
+fn the_admin_listener_takes_so_many_connections() {
+    const CONNECTIONS_MAX: usize = 64;
+    let upstream = Upstream::start(|_| vec![text("good")]);
+    let binary = Rig::of(&upstream).start();
+    let mut open: Vec<Connection> =
+        (0..CONNECTIONS_MAX).map(|_| Connection::open(binary.admin)).collect();
+    let mut more = Connection::open(binary.admin);
+    more.read_to_end();
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {}\r\n\r\n", binary.admin);
+    let mut last = open.pop().expect("a connection");
+    last.send(request.as_bytes());
+    assert_eq!(last.response().status, 200);
+    drop(open);
+    support::until("room again", || (binary.admin_get("/livez").0 == 200).then_some(()));
 }
 
 #[test]

@@ -305,3 +305,71 @@ fn the_corpus_of_a_large_api_loads() {
         assert_eq!(schema["type"], "object", "{}", tool["name"]);
     }
 }
+
+/// Documents that an attack made, each small: none ends the process, or takes long.
+#[test]
+fn chains_and_products_are_bounded() {
+    const LONG: usize = 20_000;
+    let name = |n: usize| format!("S{n:05}");
+    let refer = |n: usize| json!({"$ref": format!("#/components/schemas/{}", name(n))});
+    let media = |media: &str, schema: Value| json!({"content": {media: {"schema": schema}}});
+    let with = |schemas: serde_json::Map<String, Value>, starts: &[usize]| {
+        let mut paths = serde_json::Map::new();
+        for start in starts {
+            for (at, kind) in
+                ["application/json", "application/xml", "multipart/form-data"].iter().enumerate()
+            {
+                let operation = json!({
+                    "requestBody": media(kind, refer(*start)),
+                    "responses": {"200": media(kind, refer(*start))},
+                });
+                paths.insert(format!("/p{start}-{at}"), json!({"post": operation}));
+            }
+        }
+        let mut document = api::of(Value::Object(paths));
+        document["components"] = json!({"schemas": schemas});
+        document
+    };
+    let chain = |link: &dyn Fn(Value) -> Value| -> serde_json::Map<String, Value> {
+        let last = (name(LONG), json!({"type": "string"}));
+        (0..LONG).map(|n| (name(n), link(refer(n + 1)))).chain([last]).collect()
+    };
+    // From its end to its beginning, so that each step is short.
+    let backwards: Vec<usize> = (0..LONG).rev().step_by(50).collect();
+    let threefold: serde_json::Map<String, Value> = (0..60)
+        .map(|n| (name(n), json!({"allOf": vec![refer(n + 1); 3], "anyOf": vec![refer(n + 1); 3]})))
+        .chain([(name(60), json!({"type": "object"}))])
+        .collect();
+    let schemes: serde_json::Map<String, Value> = (0..3000)
+        .map(|n| {
+            (format!("k{n}"), json!({"type": "apiKey", "in": "query", "name": format!("k{n}")}))
+        })
+        .collect();
+    let mut secured =
+        api::of((0..1000).map(|n| (format!("/{n}"), json!({"get": {"responses": {}}}))).collect());
+    secured["security"] = (0..3000).map(|n| json!({ format!("k{n}"): [] })).collect();
+    secured["components"] = json!({ "securitySchemes": schemes });
+    let alternatives: Vec<String> = (0..100_000).map(|n| format!("a{n}")).collect();
+    let pattern = json!({"type": "string", "pattern": alternatives.join("|")});
+    for (what, document) in [
+        ("a chain", with(chain(&|next| next), &[0])),
+        ("a chain from its end", with(chain(&|next| next), &backwards)),
+        (
+            "a chain of properties",
+            with(chain(&|next| json!({"properties": {"a": next}})), &backwards),
+        ),
+        (
+            "a chain of items",
+            with(chain(&|next| json!({"type": "array", "items": next})), &backwards),
+        ),
+        ("threefold parts", with(threefold, &[0])),
+        ("many alternatives", secured),
+        ("a long pattern", with([(name(0), pattern)].into_iter().collect(), &[0])),
+    ] {
+        let start = std::time::Instant::now();
+        let (code, text) = check(document.to_string().as_bytes());
+        assert!([0, 1].contains(&code), "{what}: {text}");
+        // Without optimisation; it was minutes, or the end of the process.
+        assert!(start.elapsed() < support::DEADLINE, "{what}: {:?}", start.elapsed());
+    }
+}

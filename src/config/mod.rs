@@ -187,6 +187,16 @@ fn resolve(root: &tree::Node, r: &mut Reader<'_>) -> Option<Config> {
     if let Some(node) = f.take("servers") {
         config.servers = server::read_all(node, &config.apis, r);
     }
+    let room = config.limits.request_memory;
+    if let Some(server) = config.servers.iter().find(|s| s.request_bytes_max > room) {
+        let message = format!(
+            "`limits.request_memory` is {}, and one message to the server `{}` may have {}",
+            units::show_bytes(room),
+            server.name,
+            units::show_bytes(server.request_bytes_max)
+        );
+        r.error(root.place, message, Some("raise it, or lower `limits.request` of the server"));
+    }
     if config.servers.is_empty() && !r.has_problems() {
         let hint = "add `servers: { main: { path: /mcp, sources: [{ api: NAME }] } }`";
         r.error(root.place, "there are no `servers`, so nothing would be served", Some(hint));

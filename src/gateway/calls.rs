@@ -1,13 +1,17 @@
 //! Calls whose answer is read whole, with and without notices on the way.
 
+use super::cork::Cork;
 use super::{Context, Gateway, Loaded, connector};
 use crate::exchange::{Call, Phase, Record, Rendered, Reply, event_into, fault_reply};
 use crate::fault::{Class, Fault};
 use crate::observe::{Outcome, metrics};
+use bytes::Bytes;
 use pingora::Result;
 use pingora_proxy::Session;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Gateway {
     pub(super) async fn exchange(
@@ -55,7 +59,7 @@ impl Gateway {
         loaded: &Arc<Loaded>,
         call: &Call,
     ) -> Result<()> {
-        let told = self.tell(session, loaded, call).await;
+        let told = self.tell(session, ctx.cork.as_ref(), loaded, call).await;
         // Whatever went wrong on the way was the client's going.
         let outcome = told.as_ref().map_or(Outcome::Cancelled, |(_, outcome)| *outcome);
         self.record_call(ctx, call, outcome);
@@ -68,16 +72,20 @@ impl Gateway {
     async fn tell(
         &self,
         session: &mut Session,
+        cork: Option<&Cork>,
         loaded: &Arc<Loaded>,
         call: &Call,
     ) -> Result<(Vec<u8>, Outcome)> {
+        if let Some(cork) = cork {
+            cork.keep_end_throughout();
+        }
         let peers = &loaded.peers[call.tool.upstream];
         let deadline = tokio::time::Instant::now() + call.tool.timeout;
         self.open_events(session).await?;
         session.write_response_body(Some(call.notice(Phase::Sent).into()), false).await?;
         let opened = {
             let mut opened = std::pin::pin!(self.upstream.open(peers, call, deadline));
-            connector::unless_gone(session.as_downstream_mut(), opened.as_mut()).await?
+            unless_deaf(session, cork, opened.as_mut()).await?
         };
         let rendered = match opened {
             Err(fault) => told(call, &fault),
@@ -86,7 +94,7 @@ impl Gateway {
                     .write_response_body(Some(call.notice(Phase::Headers).into()), false)
                     .await?;
                 let mut read = std::pin::pin!(self.upstream.read(opened, call, deadline));
-                match connector::unless_gone(session.as_downstream_mut(), read.as_mut()).await? {
+                match unless_deaf(session, cork, read.as_mut()).await? {
                     Ok(rendered) => rendered,
                     Err(fault) => told(call, &fault),
                 }
@@ -104,6 +112,33 @@ impl Gateway {
         }
         let record = Record { outcome, ..Record::new("tools/call", call.era.is_modern()) };
         ctx.record = Some((record, Some(call.server.clone())));
+    }
+}
+
+/// Between comments to a client that closed its side: they tell whether it is there.
+const COMMENT_EVERY: Duration = Duration::from_millis(300);
+
+/// Runs `work` while events are sent, unless the client goes away first. One that
+/// closed its side may wait for the last of them.
+async fn unless_deaf<T>(
+    session: &mut Session,
+    cork: Option<&Cork>,
+    mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Result<T> {
+    loop {
+        let half_closed = cork.is_some_and(Cork::is_half_closed);
+        tokio::select! {
+            biased;
+            done = &mut work => return Ok(done),
+            idle = session.as_downstream_mut().read_body_or_idle(true) => return match idle {
+                Err(e) => Err(e.into_down()),
+                Ok(_) => Ok(work.await),
+            },
+            () = tokio::time::sleep(COMMENT_EVERY) => {}
+        }
+        if half_closed {
+            session.write_response_body(Some(Bytes::from_static(b": alive\n\n")), false).await?;
+        }
     }
 }
 

@@ -64,6 +64,8 @@ struct Line {
     answering: bool,
     /// Whether the client knows informational answers.
     probes: bool,
+    /// Whether the end is kept while an answer is written, too.
+    throughout: bool,
 }
 
 /// The end of what a client sends. One that says all it has to say and then closes
@@ -94,6 +96,7 @@ impl Cork {
             end: End::Told,
             answering: false,
             probes: false,
+            throughout: false,
         })))
     }
 
@@ -124,9 +127,16 @@ impl Cork {
         (line.end, line.answering, line.probes) = (End::Kept, false, probes);
     }
 
+    /// The same until it is told again, for whoever writes now and then.
+    pub fn keep_end_throughout(&self) {
+        let mut line = self.0.lock();
+        (line.end, line.answering, line.throughout) = (End::Kept, true, true);
+    }
+
     /// Tells it again.
     pub fn tell_end(&self) {
-        self.0.lock().end = End::Told;
+        let mut line = self.0.lock();
+        (line.end, line.throughout) = (End::Told, false);
     }
 
     /// Whether the client closed its side while an answer was made: it may wait for
@@ -259,7 +269,8 @@ impl AsyncRead for Cork {
         let before = buf.filled().len();
         ready!(Pin::new(&mut line.inner).poll_read(cx, buf))?;
         let bytes = &buf.filled()[before..];
-        if bytes.is_empty() && line.end == End::Kept && !line.answering && buf.capacity() > before {
+        let keeps = line.end == End::Kept && (line.throughout || !line.answering);
+        if bytes.is_empty() && keeps && buf.capacity() > before {
             // `Edge`, whose poll this is a part of, looks after it.
             line.end = End::Came;
             return Poll::Pending;

@@ -8,12 +8,14 @@ use super::{Gateway, Shared};
 use crate::observe::metrics;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora_core::listeners::ConnectionFilter;
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,8 +24,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Counts connections and refuses those over the limit; gives each request's
-/// header a deadline as a whole.
+/// Serves connections; gives each request's header a deadline as a whole.
 pub struct Edge {
     pub proxy: Arc<HttpProxy<Gateway>>,
     pub shared: Arc<Shared>,
@@ -31,6 +32,29 @@ pub struct Edge {
     pub tls: Option<Acceptor>,
     /// HTTP/2 without TLS.
     pub h2c: bool,
+}
+
+/// Closes connections over the limit as they are accepted: later, those that wait
+/// for their turn could use the descriptors up.
+pub struct Door(pub Arc<Shared>);
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+#[async_trait]
+impl ConnectionFilter for Door {
+    async fn should_accept(&self, _: Option<&SocketAddr>) -> bool {
+        let max = self.0.live.load().limits.connections.min(self.0.connections_max);
+        let accepted = self.0.connections.fetch_add(1, Ordering::Relaxed) < max;
+        if !accepted {
+            self.0.connections.fetch_sub(1, Ordering::Relaxed);
+            metrics().connections_refused.inc();
+        }
+        accepted
+    }
 }
 
 struct Open<'e>(&'e AtomicUsize);
@@ -45,18 +69,10 @@ impl Drop for Open<'_> {
 #[async_trait]
 impl ServerApp for Edge {
     async fn process_new(self: &Arc<Self>, stream: Stream, stop: &ShutdownWatch) -> Option<Stream> {
-        let before = self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        // `Door` has counted it.
         metrics().connections_open.inc();
         let _open = Open(&self.shared.connections);
-        let (max, header_timeout) = {
-            let loaded = self.shared.live.load();
-            (loaded.limits.connections, loaded.limits.header_timeout)
-        };
-        if before >= max.min(self.shared.connections_max) {
-            metrics().connections_refused.inc();
-            return None;
-        }
-        let due = Instant::now() + header_timeout;
+        let due = Instant::now() + self.shared.live.load().limits.header_timeout;
         match opening::open(stream, self.tls.as_ref(), self.h2c, due).await? {
             Opened::Http1(stream) => self.http1(stream, stop, due).await,
             Opened::Http2(stream, seen) => {

@@ -124,14 +124,21 @@ impl Framing {
 /// A method, a target and a version, with one space between them. A target is of
 /// visible characters and has no fragment (RFC 3986, RFC 9112 §3.2).
 fn has_good_line(head: &[u8]) -> bool {
-    let line = head.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+    let line = head.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
     let mut parts = line.split(|b| *b == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     parts.next().is_none()
         && method.is_some_and(|m| !m.is_empty() && m.iter().all(|b| is_token(*b)))
-        && target
-            .is_some_and(|t| !t.is_empty() && t.iter().all(|b| b.is_ascii_graphic() && *b != b'#'))
+        && target.is_some_and(is_target)
         && version.is_some_and(|v| v.starts_with(b"HTTP/"))
+}
+
+/// A path, a whole URL, or `*` (RFC 9112 §3.2).
+fn is_target(target: &[u8]) -> bool {
+    let whole =
+        |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|t| t.eq_ignore_ascii_case(scheme));
+    (target.starts_with(b"/") || target == b"*" || whole(b"http://") || whole(b"https://"))
+        && target.iter().all(|b| b.is_ascii_graphic() && *b != b'#')
 }
 
 /// How the body after a header is framed; `None` where it is framed twice or in no

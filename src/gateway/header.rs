@@ -13,15 +13,13 @@ const HEADER_FIELDS_MAX: usize = 100;
 /// `Connection: close`, and HTTP/1.0 without `keep-alive`.
 pub fn keeps_alive(session: &Session) -> bool {
     let request = session.req_header();
+    let lines = request.headers.get_all(header::CONNECTION);
     let says = |word: &str| {
-        request
-            .headers
-            .get(header::CONNECTION)
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|v| v.split(',').any(|t| t.trim().eq_ignore_ascii_case(word)))
+        let mut words = lines.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        words.any(|t| t.trim().eq_ignore_ascii_case(word))
     };
     match request.version {
-        Version::HTTP_10 | Version::HTTP_09 => says("keep-alive"),
+        Version::HTTP_10 | Version::HTTP_09 => says("keep-alive") && !says("close"),
         _ => !says("close"),
     }
 }

@@ -1,7 +1,7 @@
 //! Listeners, services and signals: a running process.
 
 use super::demo_api::DemoApi;
-use super::edge::Edge;
+use super::edge::{Door, Edge};
 use super::ports::{OnPorts, Ports};
 use super::reloading::Reloader;
 use super::{Gateway, Live, Loaded, Shared, connector, descriptors, load_peers};
@@ -112,7 +112,9 @@ pub fn run(mut ready: Ready) -> Result<(), String> {
     if let Some(address) = ready.config.admin {
         let status = Telling { live: ready.live.clone(), draining: draining.clone() };
         let app = Admin::new(Arc::new(status), address, ready.config.limits.header_timeout);
+        let door = app.door.clone();
         let mut service = Service::new("admin".to_owned(), app);
+        service.set_connection_filter(door);
         service.threads = Some(1);
         service.add_tcp(&address.to_string());
         server.add_service(OnPorts { service, table: table.clone() });
@@ -176,6 +178,7 @@ fn listen(
     let mut service = Service::new(format!("mcp {}", listener.address), edge);
     let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
     let endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffers);
+    service.set_connection_filter(Arc::new(Door(shared.clone())));
     service.add_listener(endpoint);
     Ok(service)
 }

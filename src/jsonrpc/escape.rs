@@ -116,8 +116,10 @@ fn one_by_one(out: &mut Vec<u8>, bytes: &[u8]) {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
             0x20.. => out.push(*byte),
             _ if letter != 0 => out.extend_from_slice(&[b'\\', letter]),
-            // Writing to memory does not fail.
-            _ => drop(write!(out, "\\u{byte:04x}")),
+            low => {
+                let digit = |n: u8| b"0123456789abcdef"[usize::from(n & 15)];
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(low >> 4), digit(low)]);
+            }
         }
     }
 }

@@ -21,6 +21,9 @@ pub enum Scheme {
     MutualTls,
 }
 
+/// Alternatives of one operation that are looked at. Real ones have a few.
+const ALTERNATIVES_MAX: usize = 64;
+
 /// The alternatives of an operation, in order. Operation overrides root.
 pub fn alternatives(document: &Document, operation: &Value) -> Vec<Alternative> {
     operation
@@ -30,6 +33,7 @@ pub fn alternatives(document: &Document, operation: &Value) -> Vec<Alternative> 
         .into_iter()
         .flatten()
         .filter_map(Value::as_object)
+        .take(ALTERNATIVES_MAX)
         .map(|schemes| schemes.keys().cloned().collect())
         .collect()
 }

@@ -135,6 +135,27 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_serves_its_own_address_and_loopback_names() {
+        let addresses = ["192.0.2.7:80", "[2001:db8::7]:80"].map(|a| a.parse().unwrap());
+        let policy = OriginPolicy::compile(&[], &[], &addresses);
+        for (host, want) in [
+            ("192.0.2.7", "ok"),
+            ("[2001:db8::7]:80", "ok"),
+            ("localhost", "ok"),
+            ("192.0.2.8", "forbidden_host"),
+            ("evil.example.com", "forbidden_host"),
+        ] {
+            assert_eq!(verdict(&policy, host, &[]), want, "{host}");
+        }
+        // One listener on all addresses, and no name is known to be wrong.
+        let mixed = ["192.0.2.7:80", "0.0.0.0:81"].map(|a| a.parse().unwrap());
+        let policy = OriginPolicy::compile(&[], &[], &mixed);
+        assert_eq!(verdict(&policy, "anything.example", &[]), "ok");
+        let named = OriginPolicy::compile(&["a.example".to_owned()], &[], &mixed);
+        assert_eq!(verdict(&named, "anything.example", &[]), "forbidden_host");
+    }
+
+    #[test]
     fn configured_names_and_origins() {
         let all = ["0.0.0.0:443".parse().unwrap()];
         let hosts = ["mcp.example.com".to_owned()];

@@ -5,6 +5,10 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
+/// Definitions that one schema reaches. Each schema of a document is walked by itself,
+/// and a chain of references may be as long as the document.
+pub const DEFINITIONS_MAX: usize = 2000;
+
 /// The text of a closed schema in two parts that follow each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -49,7 +53,7 @@ struct Formed {
 
 impl Closures {
     /// Closes a schema whose references are all to `#/$defs/`; `None` where it is
-    /// longer than so many bytes. `define` gives a definition in this form by its
+    /// longer than so many bytes, or reaches too many definitions. `define` gives a definition in this form by its
     /// name, and is asked once for each.
     pub fn close(
         &mut self,
@@ -74,7 +78,7 @@ impl Closures {
             }
             let Some(formed) = self.formed.get(&key) else { continue };
             size += key.1.len() + formed.text.len();
-            if size > bytes_max {
+            if size > bytes_max || reached.len() >= DEFINITIONS_MAX {
                 return None;
             }
             waiting.extend(formed.references.iter().cloned());

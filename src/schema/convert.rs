@@ -4,6 +4,7 @@
 //! What real documents get wrong (unknown types, empty enums, doubled entries)
 //! is mended rather than refused: one bad keyword must not cost a tool.
 
+use super::dialect::{Dialect, Direction};
 use super::hidden;
 use super::keywords::{
     allow_null, enumeration, exclusive, renamed, required, says_nullable, tagged, types,
@@ -13,23 +14,6 @@ use super::pattern::portable;
 use super::reference::{Library, suggested_name};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Which rules the document's schemas follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// OpenAPI 3.0 (and 2.0): `nullable`, boolean exclusive bounds, `$ref`
-    /// without siblings.
-    OpenApi30,
-    /// OpenAPI 3.1: JSON Schema 2020-12.
-    OpenApi31,
-}
-
-/// Inputs leave out what is `readOnly`, outputs what is `writeOnly`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    Input,
-    Output,
-}
 
 /// The deepest nesting of one schema. Real ones stay under 40.
 const DEPTH_MAX: usize = 100;
@@ -156,7 +140,7 @@ impl<'l> Converter<'l> {
     /// around it, of which it is a part, leaves out.
     fn inline(&mut self, object: &Object, hidden: &HashSet<&str>, depth: usize) -> Result<Value> {
         if depth > DEPTH_MAX {
-            return Err(format!("a schema nested deeper than {DEPTH_MAX} levels"));
+            return Err(too_deep());
         }
         let mut out = self.keywords(object, hidden, depth)?;
         if says_nullable(object) {
@@ -193,6 +177,10 @@ impl<'l> Converter<'l> {
     fn define(&mut self, reference: &str, depth: usize) -> Result<String> {
         if let Some(name) = self.names.get(reference) {
             return Ok(name.clone());
+        }
+        // A chain of references nests as schemas do.
+        if depth > DEPTH_MAX {
+            return Err(too_deep());
         }
         let library = self.library;
         let target = library.lookup(reference)?;
@@ -389,6 +377,10 @@ impl<'l> Converter<'l> {
         }
         Ok(Some(Value::Object(out)))
     }
+}
+
+fn too_deep() -> String {
+    format!("a schema nested deeper than {DEPTH_MAX} levels")
 }
 
 #[cfg(test)]

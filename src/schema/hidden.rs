@@ -1,13 +1,16 @@
 //! Properties that do not exist in one direction: `readOnly` ones in requests,
 //! `writeOnly` ones in answers.
 
-use super::convert::Direction;
+use super::dialect::Direction;
 use super::reference::Library;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// How deep `allOf` is looked into.
 const PARTS_DEPTH_MAX: usize = 8;
+
+/// And how many parts: a few lines can compose the same ones over and over.
+const PARTS_MAX: usize = 200;
 
 /// What does not exist of a schema: its own properties, those of the parts of
 /// its `allOf`, since a sibling may require them, and those of a schema `around`
@@ -22,7 +25,8 @@ pub fn hidden<'s>(
         Direction::Input => "readOnly",
         Direction::Output => "writeOnly",
     };
-    let mut found = Found { library, marker, marked: around.clone(), plain: HashSet::new() };
+    let (marked, plain) = (around.clone(), HashSet::new());
+    let mut found = Found { library, marker, marked, plain, left: PARTS_MAX };
     found.look(schema, 0);
     found.marked.retain(|name| !found.plain.contains(name));
     found.marked
@@ -33,6 +37,7 @@ struct Found<'s> {
     marker: &'static str,
     marked: HashSet<&'s str>,
     plain: HashSet<&'s str>,
+    left: usize,
 }
 
 impl<'s> Found<'s> {
@@ -47,8 +52,9 @@ impl<'s> Found<'s> {
         }
         for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
             if let (Ok(Value::Object(part)), true) =
-                (self.library.follow(part), depth < PARTS_DEPTH_MAX)
+                (self.library.follow(part), depth < PARTS_DEPTH_MAX && self.left > 0)
             {
+                self.left -= 1;
                 self.look(part, depth + 1);
             }
         }

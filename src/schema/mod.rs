@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod budget;
 pub mod closure;
 pub mod convert;
+mod dialect;
 pub mod evaluate;
 mod hidden;
 pub mod instance;
@@ -16,7 +17,8 @@ pub mod text;
 pub mod tolerant;
 pub mod validators;
 
-pub use convert::{Converter, Dialect, Direction};
+pub use convert::Converter;
+pub use dialect::{Dialect, Direction};
 pub use evaluate::Verdict;
 pub use reference::Library;
 pub use validators::Validators;

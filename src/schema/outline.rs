@@ -32,6 +32,9 @@ const UNBOUNDED: (i128, i128) = (i128::MIN, i128::MAX);
 
 /// Nodes of one outline: a larger schema is left to the validator.
 const NODES_MAX: usize = 10_000;
+/// Schemas within each other that an outline is made of: definitions may refer to
+/// each other in a chain as long as the document.
+const NESTING_MAX: usize = 200;
 /// Members of an object that can be told apart in one word.
 const MEMBERS_MAX: usize = 64;
 /// Members of an object that its schema does not name, where none may stand twice.

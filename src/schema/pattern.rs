@@ -4,9 +4,16 @@
 
 use regress::{Flags, Regex};
 
+/// A longer pattern is left out: engines nest as its alternatives do, and read it in
+/// a time that grows with the square of its length.
+const PATTERN_BYTES_MAX: usize = 4 << 10;
+
 /// The pattern, or one that means the same where only its escapes are not those
 /// of ECMA-262. `None` where it cannot be said there.
 pub fn portable(pattern: &str) -> Option<String> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return None;
+    }
     if is_portable(pattern) {
         return Some(pattern.to_owned());
     }
@@ -135,6 +142,15 @@ mod tests {
         ] {
             assert_eq!(portable(pattern).as_deref(), want, "{pattern}");
         }
+    }
+
+    #[test]
+    fn the_length_at_its_limit_and_one_past_it() {
+        for (bytes, said) in [(PATTERN_BYTES_MAX, true), (PATTERN_BYTES_MAX + 1, false)] {
+            assert_eq!(portable(&"a".repeat(bytes)).is_some(), said, "{bytes}");
+        }
+        let alternatives: Vec<String> = (0..100_000).map(|n| format!("a{n}")).collect();
+        assert_eq!(portable(&alternatives.join("|")), None);
     }
 
     #[test]

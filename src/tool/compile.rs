@@ -1,6 +1,7 @@
 //! A document and the rules of its api -> tools, and what was left out.
 
 use super::extension::Extension;
+use super::headers::{header_names, headers};
 use super::output::Outputs;
 use super::overrides::Overrides;
 use super::request::{Binding, PathPart, Plan};
@@ -10,11 +11,11 @@ use crate::config::{AnswerAs, Api, Override, ResultAs};
 use crate::observe::ToolFigures;
 use crate::openapi::operation::operations;
 use crate::openapi::{Document, Location, Operation, Skipped};
-use crate::schema::closure::Closures;
+use crate::schema::closure::{Closures, DEFINITIONS_MAX};
 use crate::schema::validators::Validators;
 use crate::schema::{Converter, Direction, bounds, budget};
+use http::HeaderValue;
 use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// The largest input schema that agents see, in bytes. Larger ones are shown
 /// shortened and checked in full.
 const SHOWN_BYTES_MAX: usize = 32 << 10;
+
+/// All input schemas of one document, in bytes, without the definitions they share.
+const SCHEMAS_BYTES_MAX: usize = 128 << 20;
 
 /// The most operations of one document.
 pub const OPERATIONS_MAX: usize = 100_000;
@@ -86,6 +90,7 @@ pub fn compile(
         evaluations: HashMap::new(),
         outputs: Outputs::new(&document.library, document.version.dialect()),
         withheld: Vec::new(),
+        schema_bytes: 0,
     };
     let (mut tools, mut renamed) = (Vec::with_capacity(all.len()), Vec::new());
     let extensions = match api.tools.extensions {
@@ -128,6 +133,7 @@ struct Compiler<'c> {
     evaluations: HashMap<String, u64>,
     outputs: Outputs<'c>,
     withheld: Vec<String>,
+    schema_bytes: usize,
 }
 
 impl Compiler<'_> {
@@ -160,14 +166,23 @@ impl Compiler<'_> {
             let define = &mut |name: &str| Some(budget::definition_at(named(name)?, level));
             closures.close(&budget::root_at(&input.schema, level), level, max, define)
         };
-        let schema = closed(shown, 0, SCHEMA_BYTES_MAX)
-            .ok_or_else(|| format!("the input schema has over {} KiB", SCHEMA_BYTES_MAX >> 10))?;
+        let schema = closed(shown, 0, SCHEMA_BYTES_MAX).ok_or_else(|| {
+            format!(
+                "the input schema is over {} KiB or {DEFINITIONS_MAX} definitions",
+                SCHEMA_BYTES_MAX >> 10
+            )
+        })?;
         let short = match schema.len() > SHOWN_BYTES_MAX {
             true => (1..budget::LEVELS)
                 .find_map(|level| closed(shown, level, SHOWN_BYTES_MAX))
                 .or_else(|| closed(shown, budget::LEVELS - 1, SCHEMA_BYTES_MAX)),
             false => None,
         };
+        self.schema_bytes += schema.head.len() + short.as_ref().map_or(0, |s| s.head.len());
+        if self.schema_bytes > SCHEMAS_BYTES_MAX {
+            let max = SCHEMAS_BYTES_MAX >> 20;
+            return Err(format!("the input schemas of the document have more than {max} MiB"));
+        }
         let place = self.upstreams.place(o.base_url.as_deref())?;
         let has_secrets = !self.api.auth.is_empty() || !self.api.headers.is_empty();
         if let Some(foreign) = place.foreign.as_ref().filter(|_| has_secrets)
@@ -359,24 +374,6 @@ fn accept(o: &Operation<'_>, api: &Api) -> Result<HeaderValue, String> {
         media.insert(0, "application/json".to_owned());
     }
     HeaderValue::from_str(&media.join(", ")).or(Ok(HeaderValue::from_static("*/*")))
-}
-
-fn headers(configured: &[(String, String)]) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-    let agent = concat!("drawbridge/", env!("CARGO_PKG_VERSION"));
-    let mut map = HeaderMap::new();
-    map.insert(http::header::USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in configured.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("accept")) {
-        let unusable = || format!("the configured header `{name}` cannot be sent");
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| unusable())?;
-        value.set_sensitive(true);
-        map.insert(header, value);
-    }
-    Ok(map.iter().map(|(n, v)| (n.clone(), v.clone())).collect())
-}
-
-fn header_names(names: &[String]) -> Vec<HeaderName> {
-    names.iter().filter_map(|n| HeaderName::from_bytes(n.as_bytes()).ok()).collect()
 }
 
 fn keys(schema: &Value, pointer: &str) -> Vec<Box<str>> {

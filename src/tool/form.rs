@@ -2,7 +2,7 @@
 //! `multipart/form-data`, by the media type's schema and `encoding`.
 
 use super::bounded::{Bounded, too_long};
-use super::encode::read;
+use super::encode::{UNRESERVED, element, read, start_pair};
 use super::file::File;
 use super::style::Spelling;
 use crate::fault::{Class, Fault, Result};
@@ -12,6 +12,7 @@ use crate::schema::Library;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 /// What the document says of the fields that are written in a way of their own.
@@ -30,12 +31,15 @@ struct Field {
 
 /// Levels of `allOf`, `anyOf` and `oneOf` in which properties are looked for.
 const COMPOSITION_DEPTH_MAX: usize = 8;
+/// And schemas: a few lines can compose the same ones over and over.
+const SCHEMAS_MAX: usize = 1000;
 
 impl Fields {
     pub fn compile(library: &Library, schema: Option<&Value>, encoding: Option<&Value>) -> Self {
         let mut fields = HashMap::new();
         if let Some(schema) = schema {
-            files(library, schema, COMPOSITION_DEPTH_MAX, &mut fields);
+            let mut left = SCHEMAS_MAX;
+            files(library, schema, COMPOSITION_DEPTH_MAX, &mut fields, &mut left);
         }
         for (name, value) in encoding.and_then(Value::as_object).into_iter().flatten() {
             let field: &mut Field = fields.entry(name.as_str().into()).or_default();
@@ -55,12 +59,8 @@ impl Fields {
     }
 
     /// Names that members of a field must not take, in lower case: those of all
-    /// fields. Nothing where no field writes its members as pairs of their own.
+    /// fields.
     fn taken(&self, members: &Entries<'_>) -> HashSet<String> {
-        let names_members = |f: &Field| f.spelling.as_ref().is_some_and(Spelling::names_members);
-        if !self.0.values().any(names_members) {
-            return HashSet::new();
-        }
         let known = self.0.keys().map(AsRef::as_ref);
         let given = members.iter().map(|(name, _)| name.as_ref());
         known.chain(given).map(str::to_ascii_lowercase).collect()
@@ -68,32 +68,24 @@ impl Fields {
 
     /// Appends the pairs of a form.
     pub fn write_url_encoded(&self, members: &Entries<'_>, out: &mut Bounded) -> Result<()> {
-        let taken = self.taken(members);
+        // Asked for where a field writes its members as pairs of their own.
+        let taken = OnceCell::new();
         for (name, raw) in members {
-            let plain;
-            let spelling = match self.0.get(&**name).and_then(|f| f.spelling.as_ref()) {
-                Some(_) if raw.get() == "null" => continue,
-                Some(spelling) => {
-                    let value = read(raw)?;
-                    spelling.check_names(&value, &taken)?;
+            let spelling = self.0.get(&**name).and_then(|f| f.spelling.as_ref());
+            match (spelling, read(raw)?) {
+                (_, Raw::Null) => {}
+                (Some(spelling), value) => {
+                    if spelling.names_members() && matches!(value, Raw::Object(_)) {
+                        spelling.check_names(&value, taken.get_or_init(|| self.taken(members)))?;
+                    }
                     spelling.write_query(&value, out)?;
-                    continue;
                 }
-                None => {
-                    plain = form_field(name, Style::Form, true, false);
-                    &plain
-                }
-            };
-            match read(raw)? {
-                Raw::Null => {}
-                Raw::Array(items) if items.iter().all(|i| is_scalar(i)) => {
-                    spelling.write_query(&Raw::Array(items), out)?;
+                (None, Raw::Array(items)) if items.iter().all(|i| is_scalar(i)) => {
+                    items.iter().try_for_each(|item| pair(name, &element(item)?, out))?;
                 }
                 // No form is defined for these; their JSON is what most read.
-                Raw::Object(_) | Raw::Array(_) => {
-                    spelling.write_query(&Raw::String(raw.get().into()), out)?;
-                }
-                scalar => spelling.write_query(&scalar, out)?,
+                (None, Raw::Object(_) | Raw::Array(_)) => pair(name, raw.get(), out)?,
+                (None, scalar) => pair(name, scalar.scalar().unwrap_or_default(), out)?,
             }
         }
         Ok(())
@@ -201,6 +193,13 @@ impl Parts {
     }
 }
 
+fn pair(name: &str, text: &str, out: &mut Bounded) -> Result<()> {
+    start_pair(out)?;
+    out.encode(name, UNRESERVED)?;
+    out.push_str("=")?;
+    out.encode(text, UNRESERVED)
+}
+
 fn form_field(name: &str, style: Style, explode: bool, allow_reserved: bool) -> Spelling {
     Spelling {
         name: name.into(),
@@ -234,7 +233,15 @@ fn is_scalar(raw: &RawValue) -> bool {
 }
 
 /// Finds the properties that are files.
-fn files(library: &Library, schema: &Value, depth: usize, fields: &mut HashMap<Box<str>, Field>) {
+fn files(
+    library: &Library,
+    schema: &Value,
+    depth: usize,
+    fields: &mut HashMap<Box<str>, Field>,
+    left: &mut usize,
+) {
+    let Some(less) = left.checked_sub(1) else { return };
+    *left = less;
     let Ok(schema) = library.follow(schema) else { return };
     for (name, property) in
         schema.get("properties").and_then(Value::as_object).into_iter().flatten()
@@ -250,7 +257,7 @@ fn files(library: &Library, schema: &Value, depth: usize, fields: &mut HashMap<B
     }
     for key in ["allOf", "anyOf", "oneOf"] {
         for branch in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
-            files(library, branch, depth - 1, fields);
+            files(library, branch, depth - 1, fields, left);
         }
     }
 }

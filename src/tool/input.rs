@@ -23,6 +23,9 @@ pub struct Input {
     pub body: Option<BodyPlan>,
 }
 
+/// Parameters of one operation. Real ones have up to a few hundred.
+const PARAMETERS_MAX: usize = 1000;
+
 /// `supplied` are parameters that a credential fills in.
 pub fn compile(
     operation: &Operation<'_>,
@@ -31,6 +34,9 @@ pub fn compile(
     supplied: &[(Location, String)],
     flatten: bool,
 ) -> Result<Input, String> {
+    if operation.parameters.len() > PARAMETERS_MAX {
+        return Err(format!("it has more than {PARAMETERS_MAX} parameters"));
+    }
     let mut parameters: Vec<&Parameter<'_>> = operation.parameters.iter().collect();
     parameters.sort_by_key(|p| p.location);
     let named = parameters.iter().map(|p| (p.name.as_str(), p.location.name()));

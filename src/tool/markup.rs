@@ -1,5 +1,7 @@
 //! XML text -> elements, within bounds.
 
+use super::bounded::Bounded;
+use crate::fault::Result as Written;
 use quick_xml::events::Event;
 
 /// Nesting and elements of one answer that is read.
@@ -82,4 +84,12 @@ fn close(open: &mut Vec<Element>) {
     {
         parent.children.push(done);
     }
+}
+
+pub fn open_tag(name: &str, namespace: &str, out: &mut Bounded) -> Written<()> {
+    ["<", name, namespace, ">"].iter().try_for_each(|part| out.push_str(part))
+}
+
+pub fn close_tag(name: &str, out: &mut Bounded) -> Written<()> {
+    ["</", name, ">"].iter().try_for_each(|part| out.push_str(part))
 }

@@ -14,6 +14,7 @@ pub mod encode;
 mod extension;
 mod file;
 mod form;
+mod headers;
 pub mod input;
 mod markup;
 pub mod name;

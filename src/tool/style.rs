@@ -332,9 +332,9 @@ fn write_deep(
 ) -> Result<()> {
     let own = name.len();
     let mut inner = |key: &str, raw: &RawValue, out: &mut Bounded| {
-        name.encode("[", UNRESERVED)?;
+        name.push_str("%5B")?;
         name.encode(key, UNRESERVED)?;
-        name.encode("]", UNRESERVED)?;
+        name.push_str("%5D")?;
         write_deep(name, &read(raw)?, set, out)?;
         name.truncate(own);
         Ok(())
@@ -342,7 +342,8 @@ fn write_deep(
     match value {
         Raw::Object(members) => members.iter().try_for_each(|(k, v)| inner(k, v, out)),
         Raw::Array(items) => {
-            items.iter().enumerate().try_for_each(|(i, v)| inner(&i.to_string(), v, out))
+            let mut digits = itoa::Buffer::new();
+            items.iter().enumerate().try_for_each(|(i, v)| inner(digits.format(i), v, out))
         }
         scalar => {
             start_pair(out)?;

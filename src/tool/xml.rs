@@ -3,7 +3,7 @@
 
 use super::bounded::Bounded;
 use super::encode::read;
-use super::markup::{Element, parse};
+use super::markup::{Element, close_tag, open_tag, parse};
 use crate::fault::{Class, Fault, Result};
 use crate::jsonrpc::raw::Raw;
 use crate::schema::Library;
@@ -82,7 +82,8 @@ impl Shape {
 
 impl Shapes {
     pub fn compile(library: &Library, schema: &Value) -> Shapes {
-        let mut compiler = Compiler { library, table: Vec::new(), known: HashMap::new() };
+        let (table, known) = (Vec::new(), HashMap::new());
+        let mut compiler = Compiler { library, table, known, nesting: 0, left: SCHEMAS_MAX };
         let root = compiler.shape(schema);
         let named = schema
             .get("$ref")
@@ -110,13 +111,13 @@ impl Shapes {
                 let item_name = &self.table[item].tag(name);
                 let is_root = at == self.root;
                 if shape.wrapped || is_root {
-                    out.push_str(&format!("<{name}{}>", shape.namespace))?;
+                    open_tag(name, &shape.namespace, out)?;
                 }
                 for raw in items {
                     self.element(item, item_name, &read(raw)?, out)?;
                 }
                 if shape.wrapped || is_root {
-                    out.push_str(&format!("</{name}>"))?;
+                    close_tag(name, out)?;
                 }
                 Ok(())
             }
@@ -154,14 +155,13 @@ impl Shapes {
                         None => self.unknown(key, &read(raw)?, out)?,
                     }
                 }
-                out.push_str(&format!("</{name}>"))?;
-                Ok(())
+                close_tag(name, out)
             }
             (scalar, _) => {
                 let text = escape(legal(scalar.scalar().unwrap_or_default())?);
-                out.push_str(&format!("<{name}{}>", shape.namespace))?;
+                open_tag(name, &shape.namespace, out)?;
                 out.push_str(&text)?;
-                out.push_str(&format!("</{name}>"))
+                close_tag(name, out)
             }
         }
     }
@@ -183,17 +183,17 @@ impl Shapes {
             Raw::Null => Ok(()),
             Raw::Array(items) => items.iter().try_for_each(|i| self.unknown(key, &read(i)?, out)),
             Raw::Object(members) => {
-                out.push_str(&format!("<{key}>"))?;
+                open_tag(key, "", out)?;
                 for (name, raw) in members {
                     self.unknown(name, &read(raw)?, out)?;
                 }
-                out.push_str(&format!("</{key}>"))
+                close_tag(key, out)
             }
             scalar => {
                 let text = escape(legal(scalar.scalar().unwrap_or_default())?);
-                out.push_str(&format!("<{key}>"))?;
+                open_tag(key, "", out)?;
                 out.push_str(&text)?;
-                out.push_str(&format!("</{key}>"))
+                close_tag(key, out)
             }
         }
     }
@@ -247,7 +247,14 @@ struct Compiler<'l> {
     library: &'l Library,
     table: Vec<Shape>,
     known: HashMap<String, usize>,
+    nesting: usize,
+    left: usize,
 }
+
+/// Schemas within each other of which shapes are made, and of all of one document:
+/// the rest is text.
+const NESTING_MAX: usize = 100;
+const SCHEMAS_MAX: usize = 10_000;
 
 impl Compiler<'_> {
     fn shape(&mut self, schema: &Value) -> usize {
@@ -262,7 +269,14 @@ impl Compiler<'_> {
         }
         let library = self.library;
         let resolved = library.follow(schema).unwrap_or(&Value::Null);
-        let mut shape = Shape { kind: self.kind(resolved), ..Shape::default() };
+        self.nesting += 1;
+        let kind = match self.nesting <= NESTING_MAX && self.left > 0 {
+            true => self.kind(resolved),
+            false => Kind::Text,
+        };
+        self.nesting -= 1;
+        self.left = self.left.saturating_sub(1);
+        let mut shape = Shape { kind, ..Shape::default() };
         // What stands beside the reference is about this use of it.
         for xml in [resolved.get("xml"), schema.get("xml")].into_iter().flatten() {
             let text = |key: &str| xml.get(key).and_then(Value::as_str);
@@ -326,7 +340,9 @@ impl Compiler<'_> {
             out.push((name.clone(), at));
         }
         for branch in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            if let (Ok(branch), true) = (library.follow(branch), depth < COMPOSITION_DEPTH_MAX) {
+            let more = depth < COMPOSITION_DEPTH_MAX && self.left > 0;
+            if let (Ok(branch), true) = (library.follow(branch), more) {
+                self.left -= 1;
                 self.members(branch, out, depth + 1);
             }
         }

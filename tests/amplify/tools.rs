@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 fn parameter(style: &str, place: &str, explode: bool, schema: &Value) -> Value {
-    let name = if place == "path" { "v" } else { "v" };
-    json!({"name": name, "in": place, "required": place == "path", "style": style, "explode": explode, "schema": schema})
+    json!({"name": "v", "in": place, "required": place == "path", "style": style, "explode": explode, "schema": schema})
 }
 
 /// Kinds of schemas that values are checked against.

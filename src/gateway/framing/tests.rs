@@ -84,6 +84,8 @@ fn request_lines() {
         ("GET /\u{e9} HTTP/1.1", true),
         ("GET / HTTP/1.1 ", true),
         ("GET /", true),
+        ("GET a HTTP/1.1", true),
+        ("OPTIONS * HTTP/1.1", false),
         (" GET / HTTP/1.1", true),
         ("G\tET / HTTP/1.1", true),
     ] {

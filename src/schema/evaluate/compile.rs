@@ -119,13 +119,14 @@ impl<'s> Compiler<'s> {
                 },
                 _ => None,
             };
-            // The type decides most, so it is asked first.
-            match rule {
-                Some(rule @ Rule::Type(_)) => rules.insert(0, rule),
-                Some(rule) => rules.push(rule),
-                None => {}
-            }
+            rules.extend(rule);
         }
+        // The type decides most and costs least.
+        rules.sort_by_key(|rule| match rule {
+            Rule::Type(_) => 0,
+            Rule::Pattern(_) | Rule::MultipleOf(..) | Rule::UniqueItems => 2,
+            _ => 1,
+        });
         Ok(())
     }
 

@@ -1,13 +1,11 @@
 //! Why a value does not fit: the first rule that refuses it, as deep as one can
 //! look. Of alternatives that all refuse, only the nearest one is explained.
 
-use super::run::{Result, Run, TooMuch, type_of, value_of};
-use super::{BUDGET, Enumeration, Id, Members, Rule, Verdict, too_much, types};
-use crate::schema::instance::{Instance, Item, Limits, Number, View};
+use super::naming::{SHOWN_CHARS_MAX, chars, cut, cut_text, is, listed, names, shown};
+use super::run::{Result, Run, TooMuch, type_of};
+use super::{BUDGET, Id, Member, Members, Rule, Verdict, too_much};
+use crate::schema::instance::{Instance, Item, Limits};
 use serde_json::Value;
-
-/// The longest part of a value that a message repeats, in characters.
-const SHOWN_CHARS_MAX: usize = 100;
 
 /// Explains a verdict that was found before, with a budget of its own.
 pub fn explain(run: &mut Run<'_>, instance: &Instance<'_>) -> Verdict {
@@ -224,7 +222,8 @@ fn property_names(run: &mut Run<'_>, id: Id, at: &mut Place<'_>) -> Result<Verdi
     Ok(at.verdict("propertyNames", "a name does not fit".to_owned()))
 }
 
-/// Explains the alternative that comes nearest, where one does.
+/// Explains the alternative that comes nearest, where one does; otherwise names
+/// what there is to choose from.
 fn alternatives(
     run: &mut Run<'_>,
     ids: &[Id],
@@ -237,23 +236,78 @@ fn alternatives(
     }
     let best = scores.iter().map(|(score, _)| *score).max().unwrap_or(0);
     let mut nearest = scores.iter().filter(|(score, _)| *score == best);
-    match (nearest.next(), nearest.next()) {
-        (Some((1.., id)), None) => within(run, *id, at, keyword),
-        _ => {
-            let message = format!("{} is not valid under any of the given schemas", shown(at.left));
-            Ok(at.verdict(keyword, message))
+    if let (Some((2.., id)), None) = (nearest.next(), nearest.next()) {
+        return within(run, *id, at, keyword);
+    }
+    let mut choices: Vec<String> = Vec::new();
+    for id in ids {
+        let choice = described(run, *id, 0);
+        if choices.len() < CHOICES_MAX && !choices.contains(&choice) {
+            choices.push(choice);
         }
+    }
+    let message = format!(
+        "{} is not valid under any of the given schemas: {}",
+        shown(at.left),
+        choices.join(", or ")
+    );
+    Ok(at.verdict(keyword, message))
+}
+
+/// Alternatives that a message names.
+const CHOICES_MAX: usize = 8;
+
+/// References and compositions that are looked through for what a schema is about.
+const HOPS_MAX: usize = 4;
+
+/// What kind of value a schema is about, in few words.
+fn described(run: &Run<'_>, id: Id, hops: usize) -> String {
+    let rules = &run.program.schemas[id].rules;
+    let mut kind = None;
+    for rule in rules {
+        match rule {
+            Rule::Const(value) => return cut(value),
+            Rule::Enum(options) => return format!("one of {}", listed(options)),
+            Rule::Type(bits) => kind = Some(names(*bits)),
+            Rule::Members(members) => {
+                let tags: Vec<String> = members.named.iter().filter_map(|m| tag(run, m)).collect();
+                let needed = members.named.iter().filter(|m| m.required);
+                let needed: Vec<String> =
+                    needed.take(CHOICES_MAX).map(|m| format!("\"{}\"", m.name)).collect();
+                if let Some(tag) = tags.first() {
+                    return format!("an object with {tag}");
+                }
+                if !needed.is_empty() {
+                    return format!("an object with {}", needed.join(", "));
+                }
+            }
+            Rule::Reference(id) if hops < HOPS_MAX => return described(run, *id, hops + 1),
+            Rule::AllOf(ids) if hops < HOPS_MAX && ids.len() == 1 => {
+                return described(run, ids[0], hops + 1);
+            }
+            _ => {}
+        }
+    }
+    kind.unwrap_or_else(|| "a value of its own kind".to_owned())
+}
+
+/// A member that has one value only, by which kinds of objects are told apart.
+fn tag(run: &Run<'_>, member: &Member) -> Option<String> {
+    match &run.program.schemas[member.schema?].rules[..] {
+        [Rule::Const(value)] | [Rule::Type(_), Rule::Const(value)] => {
+            Some(format!("\"{}\": {}", member.name, cut(value)))
+        }
+        _ => None,
     }
 }
 
-/// How near a value comes to fitting a schema: nothing where its type is wrong,
-/// else one more than the members that fit.
+/// How near a value comes to fitting a schema: nothing where its type is wrong, one
+/// where it says that it is of another kind, else two and more for what fits.
 fn nearness(run: &mut Run<'_>, id: Id, item: Item<'_>, hops: usize) -> Result<usize> {
-    /// References and compositions that are looked through.
-    const HOPS_MAX: usize = 4;
     run.spend(1)?;
-    let mut score = 1;
-    for rule in &run.program.schemas[id].rules {
+    let program = run.program;
+    let mut score = 2;
+    for rule in &program.schemas[id].rules {
         score += match rule {
             Rule::Never => return Ok(0),
             Rule::Type(bits) if bits & type_of(item) == 0 => return Ok(0),
@@ -261,20 +315,26 @@ fn nearness(run: &mut Run<'_>, id: Id, item: Item<'_>, hops: usize) -> Result<us
             Rule::Members(members) => {
                 let mut fitting = 0;
                 for (name, value) in item.members() {
-                    let schema = members.find(name).and_then(|at| members.named[at].schema);
-                    if let Some(id) = schema {
-                        fitting += usize::from(run.holds(id, value)?);
+                    let member = members.find(name).map(|at| &members.named[at]);
+                    let Some(schema) = member.and_then(|m| m.schema) else { continue };
+                    match run.holds(schema, value)? {
+                        true => fitting += 1,
+                        false if member.and_then(|m| tag(run, m)).is_some() => return Ok(1),
+                        false => {}
                     }
                 }
                 fitting
             }
-            Rule::Reference(id) if hops < HOPS_MAX => nearness(run, *id, item, hops + 1)?,
+            Rule::Reference(id) if hops < HOPS_MAX => match nearness(run, *id, item, hops + 1)? {
+                far @ 0..=1 => return Ok(far),
+                near => near - 2,
+            },
             Rule::AllOf(ids) if hops < HOPS_MAX => {
                 let mut sum = 0;
                 for id in ids {
                     match nearness(run, *id, item, hops + 1)? {
-                        0 => return Ok(0),
-                        n => sum += n - 1,
+                        far @ 0..=1 => return Ok(far),
+                        near => sum += near - 2,
                     }
                 }
                 sum
@@ -283,57 +343,4 @@ fn nearness(run: &mut Run<'_>, id: Id, item: Item<'_>, hops: usize) -> Result<us
         };
     }
     Ok(score)
-}
-
-fn names(bits: u8) -> String {
-    let mut left = bits;
-    let mut all = Vec::new();
-    // Numbers before integers, which they include.
-    for (name, own) in types::NAMES.iter().rev() {
-        if left & own == *own {
-            left &= !own;
-            all.push(format!("\"{name}\""));
-        }
-    }
-    all.reverse();
-    if all.is_empty() { "any kind".to_owned() } else { all.join(" or ") }
-}
-
-fn listed(options: &Enumeration) -> String {
-    let shown: Vec<String> = options.shown.iter().map(cut).collect();
-    format!("{}{}", shown.join(", "), if options.more { ", …" } else { "" })
-}
-
-fn chars(n: u64) -> String {
-    format!("{n} character{}", if n == 1 { "" } else { "s" })
-}
-
-fn is(number: Number) -> String {
-    value_of(number).to_string()
-}
-
-/// A value as a message names it: a scalar itself, within reason.
-fn shown(item: Item<'_>) -> String {
-    match item.view() {
-        View::Null => "null".to_owned(),
-        View::Bool(b) => b.to_string(),
-        View::Number(n) => is(n),
-        View::Text(text) => Value::from(cut_text(text)).to_string(),
-        View::Array(_) => "a list".to_owned(),
-        View::Object(_) => "an object".to_owned(),
-    }
-}
-
-fn cut(value: &Value) -> String {
-    match value {
-        Value::String(text) => Value::from(cut_text(text)).to_string(),
-        other => cut_text(&other.to_string()),
-    }
-}
-
-fn cut_text(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

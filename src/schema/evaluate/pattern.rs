@@ -4,18 +4,18 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Value, json};
 
-/// Memory of one compiled pattern, in bytes.
-const COMPILED_BYTES_MAX: usize = 2 << 20;
+/// What patterns may be tried on, by the memory that they take compiled, in bytes:
+/// a match takes up to the product of a pattern's states and a text's length. Larger
+/// patterns are left out.
+const TEXT_BYTES_MAX: [(usize, usize); 3] =
+    [(4 << 10, 1 << 20), (16 << 10, 4 << 10), (64 << 10, 1 << 10)];
 
-/// Steps that a pattern with look-around may take at one place of a text.
-const BACKTRACK_MAX: usize = 10_000;
+/// Steps that a pattern with look-around or back references may take for one text.
+const BACKTRACK_MAX: usize = 2_000;
 
-/// The longest text that such a pattern is tried on, in bytes: a look-behind
-/// may read all that comes before, at every place.
-pub const BACKTRACKED_BYTES_MAX: usize = 1 << 10;
-
-/// The longest text that other patterns are tried on, in bytes.
-pub const TEXT_BYTES_MAX: usize = 1 << 20;
+/// The longest text that such a pattern is tried on, in bytes: a look-behind may
+/// read all that comes before, at every place.
+const BACKTRACKED_BYTES_MAX: usize = 1 << 10;
 
 /// One check, compiled.
 #[derive(Debug)]
@@ -23,8 +23,10 @@ pub struct Pattern {
     validator: Validator,
     /// What was compiled, for messages.
     pub source: Box<str>,
-    /// Whether its time grows with the text and no faster.
-    linear: bool,
+    /// The longest text that it is tried on, in bytes.
+    pub text_bytes_max: usize,
+    /// What a match costs besides the length of the text, in steps.
+    cost: usize,
 }
 
 /// The text is longer than the pattern may be tried on.
@@ -33,27 +35,30 @@ pub struct TooLong;
 impl Pattern {
     pub fn new(pattern: &str) -> Result<Pattern, String> {
         let schema = json!({ "pattern": pattern });
-        let linear = PatternOptions::regex().size_limit(COMPILED_BYTES_MAX);
-        if let Ok(validator) = options().with_pattern_options(linear).build(&schema) {
-            return Ok(Pattern { validator, source: pattern.into(), linear: true });
+        let source: Box<str> = pattern.into();
+        for (size, text_bytes_max) in TEXT_BYTES_MAX {
+            let linear = PatternOptions::regex().size_limit(size);
+            if let Ok(validator) = options().with_pattern_options(linear).build(&schema) {
+                return Ok(Pattern { validator, source, text_bytes_max, cost: 4 });
+            }
         }
-        let backtracking = PatternOptions::fancy_regex()
-            .backtrack_limit(BACKTRACK_MAX)
-            .size_limit(COMPILED_BYTES_MAX);
+        let size = TEXT_BYTES_MAX.last().map_or(0, |(size, _)| *size);
+        let backtracking =
+            PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_MAX).size_limit(size);
         let built = options().with_pattern_options(backtracking).build(&schema);
         let validator = built.map_err(|e| e.to_string())?;
-        Ok(Pattern { validator, source: pattern.into(), linear: false })
+        Ok(Pattern { validator, source, text_bytes_max: BACKTRACKED_BYTES_MAX, cost: 400 })
     }
 
     pub fn multiple_of(divisor: &Value) -> Result<Pattern, String> {
         let built = options().build(&json!({ "multipleOf": divisor }));
         let validator = built.map_err(|e| e.to_string())?;
-        Ok(Pattern { validator, source: divisor.to_string().into(), linear: true })
+        let source = divisor.to_string().into();
+        Ok(Pattern { validator, source, text_bytes_max: 0, cost: 30 })
     }
 
     pub fn matches(&self, text: &str) -> Result<bool, TooLong> {
-        let max = if self.linear { TEXT_BYTES_MAX } else { BACKTRACKED_BYTES_MAX };
-        match text.len() <= max {
+        match text.len() <= self.text_bytes_max {
             true => Ok(self.validator.is_valid(&Value::String(text.to_owned()))),
             false => Err(TooLong),
         }
@@ -65,10 +70,7 @@ impl Pattern {
 
     /// Steps that one match may be charged with.
     pub fn cost(&self, text: &str) -> usize {
-        match self.linear {
-            true => 4 + text.len() / 16,
-            false => 100 + text.len() * 4,
-        }
+        self.cost + text.len() / if self.cost > 100 { 1 } else { 16 }
     }
 }
 

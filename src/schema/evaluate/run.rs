@@ -144,7 +144,7 @@ impl<'p> Run<'p> {
             | Rule::Maximum(_)
             | Rule::ExclusiveMinimum(_)
             | Rule::ExclusiveMaximum(_)
-            | Rule::MultipleOf(..) => self.number(rule, item),
+            | Rule::MultipleOf(..) => self.number(rule, item)?,
             Rule::MinLength(_) | Rule::MaxLength(_) | Rule::Pattern(_) => self.text(rule, item)?,
             Rule::MinItems(min) => count(item, false).is_none_or(|n| n >= *min),
             Rule::MaxItems(max) => count(item, false).is_none_or(|n| n <= *max),
@@ -221,19 +221,23 @@ impl<'p> Run<'p> {
         Ok(count)
     }
 
-    fn number(&mut self, rule: &Rule, item: Item<'_>) -> bool {
-        let View::Number(number) = item.view() else { return true };
+    fn number(&mut self, rule: &Rule, item: Item<'_>) -> Result<bool> {
+        let View::Number(number) = item.view() else { return Ok(true) };
         let is = |bound: &Number, wrong: &[Ordering]| {
             compare(number, *bound).is_none_or(|order| !wrong.contains(&order))
         };
-        match rule {
+        Ok(match rule {
             Rule::Minimum(bound) => is(bound, &[Ordering::Less]),
             Rule::Maximum(bound) => is(bound, &[Ordering::Greater]),
             Rule::ExclusiveMinimum(bound) => is(bound, &[Ordering::Less, Ordering::Equal]),
             Rule::ExclusiveMaximum(bound) => is(bound, &[Ordering::Greater, Ordering::Equal]),
-            Rule::MultipleOf(_, index) => self.program.patterns[*index].divides(&value_of(number)),
+            Rule::MultipleOf(_, index) => {
+                let pattern = &self.program.patterns[*index];
+                self.spend(pattern.cost(""))?;
+                return Ok(pattern.divides(&value_of(number)));
+            }
             _ => true,
-        }
+        })
     }
 
     fn text(&mut self, rule: &Rule, item: Item<'_>) -> Result<bool> {

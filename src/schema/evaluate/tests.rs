@@ -258,13 +258,38 @@ fn nesting_is_bounded_and_the_stack_bears_it() {
 
 #[test]
 fn patterns_are_tried_on_texts_they_can_bear() {
-    use super::pattern::{BACKTRACKED_BYTES_MAX, TEXT_BYTES_MAX};
-    for (pattern, max) in [("^a*$", TEXT_BYTES_MAX), ("^(?=a)a*$", BACKTRACKED_BYTES_MAX)] {
+    for (pattern, max) in [
+        ("^a*$", 1 << 20),
+        ("^(?=a)a*$", 1 << 10),
+        ("^a{1,60}(a{1,60})*$", 4 << 10),
+        ("^(a{1,40}){1,20}a*$", 1 << 10),
+    ] {
         let schema = json!({ "pattern": pattern });
         assert_eq!(check(&schema, &json!("a".repeat(max))), Ok(()), "{pattern}");
         let verdict = check(&schema, &json!("a".repeat(max + 1))).unwrap_err();
         assert_eq!(verdict.rule, BUDGET, "{pattern}");
     }
+}
+
+/// Two kinds of objects that a member tells apart.
+fn pets() -> Value {
+    json!({"oneOf": [
+        {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}}, "required": ["kind", "lives"]},
+        {"type": "object", "properties": {"kind": {"type": "string", "const": "dog"}, "lives": {}, "tail": {}}, "required": ["kind", "tail"]},
+    ]})
+}
+
+#[test]
+fn a_pattern_of_too_many_states_is_refused() {
+    for pattern in ["(a{1,300}){1,30}b", "(a{1,1000}){1,1000}b", "a{1,9000}b"] {
+        assert!(Program::new(&json!({ "pattern": pattern })).is_err(), "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_cheap_is_asked_first() {
+    let schema = json!({"pattern": "^(?=a)a*$", "uniqueItems": true, "maxLength": 5});
+    assert_eq!(check(&schema, &json!("a".repeat(5000))).unwrap_err().rule, "maxLength");
 }
 
 #[test]
@@ -317,6 +342,18 @@ fn words_name_what_to_change() {
             ("", "propertyNames", "longer than 1 character"),
         ),
         (json!({"minLength": 200}), json!("x".repeat(150)), ("", "minLength", "…")),
+        (
+            json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+            json!("x"),
+            ("", "anyOf", "any of the given schemas: \"integer\", or \"null\""),
+        ),
+        (
+            pets(),
+            json!({"kind": "lion", "lives": 1}),
+            ("", "oneOf", "an object with \"kind\": \"cat\", or an object with \"kind\": \"dog\""),
+        ),
+        (pets(), json!({"kind": "dog", "lives": 1}), ("", "required", "\"tail\"")),
+        (pets(), json!(7), ("", "oneOf", "7 is not valid under any")),
     ] {
         let verdict = check(&schema, &value).unwrap_err();
         assert_eq!((verdict.pointer.as_str(), verdict.rule.as_str()), (want.0, want.1), "{schema}");

@@ -1,8 +1,8 @@
 //! A schema -> the nodes of its outline.
 
 use super::{
-    ALL, ANY, ARRAY, BOOLEAN, INTEGER, MEMBERS_MAX, NEVER, NODES_MAX, NULL, NUMBER, Node, OBJECT,
-    Outline, STRING, Shape, UNKNOWN,
+    ALL, ANY, ARRAY, BOOLEAN, INTEGER, MEMBERS_MAX, NESTING_MAX, NEVER, NODES_MAX, NULL, NUMBER,
+    Node, OBJECT, Outline, STRING, Shape, UNKNOWN,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -13,7 +13,8 @@ impl Outline {
         let unknown = Shape { undecided: ALL, ..Shape::of(ALL) };
         let nodes = vec![Shape::of(ALL), Shape::of(0), unknown];
         let nodes = nodes.into_iter().map(Node::Shape).collect();
-        let mut compiler = Compiler { root: schema, nodes, definitions: HashMap::new() };
+        let definitions = HashMap::new();
+        let mut compiler = Compiler { root: schema, nodes, definitions, nesting: 0 };
         let root = compiler.node(schema);
         Outline { nodes: compiler.nodes, root }
     }
@@ -24,6 +25,7 @@ struct Compiler<'s> {
     nodes: Vec<Node>,
     /// Nodes of definitions, by name.
     definitions: HashMap<&'s str, usize>,
+    nesting: usize,
 }
 
 impl<'s> Compiler<'s> {
@@ -33,8 +35,15 @@ impl<'s> Compiler<'s> {
     }
 
     fn node(&mut self, schema: &'s Value) -> usize {
+        self.nesting += 1;
+        let node = self.nested(schema);
+        self.nesting -= 1;
+        node
+    }
+
+    fn nested(&mut self, schema: &'s Value) -> usize {
         match schema {
-            _ if self.nodes.len() >= NODES_MAX => UNKNOWN,
+            _ if self.nodes.len() >= NODES_MAX || self.nesting > NESTING_MAX => UNKNOWN,
             Value::Bool(true) => ANY,
             Value::Bool(false) => NEVER,
             Value::Object(object) if object.keys().all(|key| is_annotation(key)) => ANY,
