@@ -307,3 +307,32 @@ fn an_answer_to_head_has_no_body_whatever_it_announces() {
         }
     }
 }
+
+#[test]
+fn an_answer_too_large_to_be_checked_is_delivered_as_text() {
+    const VALUES_MAX: usize = 1_000_000;
+    let schema =
+        json!({"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}});
+    let mut document = api::one("one");
+    let content = json!({"application/json": {"schema": schema}});
+    document["paths"]["/one"]["get"]["responses"] =
+        json!({"200": {"description": "ok", "content": content}});
+    for (values, fits) in [(VALUES_MAX, true), (VALUES_MAX + 1, false)] {
+        // The list itself is one of them.
+        let list = format!("[0{}]", ",0".repeat(values - 2));
+        let upstream = Upstream::start(move |_| vec![json_answer(&list)]);
+        let mut rig = Rig::of(&upstream).document(document.clone());
+        rig.api()["output_schema"] = json!("exact");
+        let binary = rig.start();
+        let call = Message::call(Era::Modern, "one", json!({}));
+        let answer = Client::of(&binary).ask(&call);
+        let result = &answer.message["result"];
+        let said = result["content"][0]["text"].as_str().expect("a text");
+        let last = result["content"].as_array().expect("blocks").last().expect("a block");
+        assert!(last["text"].as_str().is_some_and(|t| t.len() > VALUES_MAX), "the answer itself");
+        assert_eq!(result["isError"], !fits, "{values}");
+        assert_eq!(result.get("structuredContent").is_some(), fits, "{values}");
+        let told = said.starts_with("HTTP 200: the API has carried this out. Do not repeat it.");
+        assert_eq!(told, !fits, "{}", &said[..100]);
+    }
+}

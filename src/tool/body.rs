@@ -198,7 +198,7 @@ impl BodyPlan {
                     None => return Err(self.refused("is not XML")),
                 },
                 value => match &self.xml {
-                    Some(shapes) => Bytes::from(shapes.write(&value, max)?),
+                    Some(shapes) => Bytes::from(shapes.write(&value, argument.get().len(), max)?),
                     None => return Err(self.refused("must be XML text")),
                 },
             },

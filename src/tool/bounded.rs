@@ -3,7 +3,9 @@
 
 use crate::config::units::show_bytes;
 use crate::fault::{Class, Fault, Result};
+use crate::jsonrpc::raw::Raw;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
+use serde_json::value::RawValue;
 
 /// Text of at most so many bytes.
 #[derive(Debug)]
@@ -12,11 +14,34 @@ pub struct Bounded {
     bytes_max: usize,
     /// What it becomes, for the message: `a URL`.
     what: &'static str,
+    /// Bytes of arguments that may still be read for it.
+    reads_left: usize,
 }
+
+/// How often the bytes of an argument may be read: each level of nesting is read
+/// once more than the one around it.
+const READS_MAX: usize = 24;
+const READS_BASE: usize = 256 << 10;
 
 impl Bounded {
     pub fn new(bytes_max: usize, what: &'static str) -> Self {
-        Bounded { text: String::new(), bytes_max, what }
+        Bounded { text: String::new(), bytes_max, what, reads_left: usize::MAX }
+    }
+
+    /// Bounds how much is read of an argument of so many bytes.
+    pub fn of(mut self, argument_bytes: usize) -> Self {
+        self.reads_left = argument_bytes.saturating_mul(READS_MAX).saturating_add(READS_BASE);
+        self
+    }
+
+    /// Reads one level of a value.
+    pub fn read<'a>(&mut self, raw: &'a RawValue) -> Result<Raw<'a>> {
+        let left = self.reads_left.checked_sub(raw.get().len());
+        self.reads_left = left.ok_or_else(|| {
+            let message = "the arguments are nested too deeply for their size";
+            Fault::new(Class::InvalidArguments, message)
+        })?;
+        super::encode::read(raw)
     }
 
     /// The same bound, and no text yet.
@@ -84,6 +109,16 @@ pub fn too_long(what: &str, bytes_max: usize) -> Fault {
 mod tests {
     use super::*;
     use crate::tool::encode::UNRESERVED;
+
+    #[test]
+    fn what_is_read_is_bounded_at_it_and_one_past_it() {
+        let value: &RawValue = serde_json::from_str("[1,2]").unwrap();
+        let mut text = Bounded::new(10, "a body").of(5);
+        for _ in 0..(READS_BASE + 5 * READS_MAX) / 5 {
+            assert!(text.read(value).is_ok());
+        }
+        assert!(text.read(value).unwrap_err().message.contains("nested too deeply"));
+    }
 
     #[test]
     fn the_bound_at_it_and_one_past_it() {

@@ -37,10 +37,6 @@ const SCHEMAS_MAX: usize = 1000;
 impl Fields {
     pub fn compile(library: &Library, schema: Option<&Value>, encoding: Option<&Value>) -> Self {
         let mut fields = HashMap::new();
-        if let Some(schema) = schema {
-            let mut left = SCHEMAS_MAX;
-            files(library, schema, COMPOSITION_DEPTH_MAX, &mut fields, &mut left);
-        }
         for (name, value) in encoding.and_then(Value::as_object).into_iter().flatten() {
             let field: &mut Field = fields.entry(name.as_str().into()).or_default();
             field.content_type = value
@@ -49,6 +45,13 @@ impl Fields {
                 .and_then(|t| t.split(',').next())
                 .map(|t| t.trim().into());
             field.spelling = spelling(name, value);
+        }
+        if let Some(schema) = schema {
+            // No member may take the name of a field, given or not.
+            let mut spellings = fields.values().filter_map(|f| f.spelling.as_ref());
+            let all = spellings.any(Spelling::names_members);
+            let mut left = SCHEMAS_MAX;
+            declared(library, schema, COMPOSITION_DEPTH_MAX, all, &mut fields, &mut left);
         }
         Fields(fields)
     }
@@ -232,11 +235,12 @@ fn is_scalar(raw: &RawValue) -> bool {
     !raw.get().starts_with(['{', '['])
 }
 
-/// Finds the properties that are files.
-fn files(
+/// Finds the properties that are files, or all of them.
+fn declared(
     library: &Library,
     schema: &Value,
     depth: usize,
+    all: bool,
     fields: &mut HashMap<Box<str>, Field>,
     left: &mut usize,
 ) {
@@ -248,8 +252,9 @@ fn files(
     {
         let Ok(property) = library.follow(property) else { continue };
         let item = property.get("items").and_then(|i| library.follow(i).ok()).unwrap_or(property);
-        if is_file(item) {
-            fields.entry(name.as_str().into()).or_default().file = true;
+        let file = is_file(item);
+        if file || all {
+            fields.entry(name.as_str().into()).or_default().file |= file;
         }
     }
     if depth == 0 {
@@ -257,7 +262,7 @@ fn files(
     }
     for key in ["allOf", "anyOf", "oneOf"] {
         for branch in schema.get(key).and_then(Value::as_array).into_iter().flatten() {
-            files(library, branch, depth - 1, fields, left);
+            declared(library, branch, depth - 1, all, fields, left);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! XML text -> elements, within bounds.
 
 use super::bounded::Bounded;
-use crate::fault::Result as Written;
+use crate::fault::{Class, Fault, Result as Written};
 use quick_xml::events::Event;
 
 /// Nesting and elements of one answer that is read.
@@ -92,4 +92,31 @@ pub fn open_tag(name: &str, namespace: &str, out: &mut Bounded) -> Written<()> {
 
 pub fn close_tag(name: &str, out: &mut Bounded) -> Written<()> {
     ["</", name, ">"].iter().try_for_each(|part| out.push_str(part))
+}
+
+/// A name that can be a tag; arguments may hold others.
+pub fn named(name: &str) -> Written<&str> {
+    let good = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
+    match good {
+        true => Ok(name),
+        false => {
+            Err(Fault::new(Class::InvalidArguments, format!("`{name}` cannot be an XML element")))
+        }
+    }
+}
+
+/// Text without the characters that no XML document may have.
+pub fn legal(text: &str) -> Written<&str> {
+    let bad = |c: char| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}'))
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    match text.chars().any(bad) {
+        true => Err(Fault::new(
+            Class::InvalidArguments,
+            "the body has a control character, which XML cannot carry",
+        )),
+        false => Ok(text),
+    }
 }

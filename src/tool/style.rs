@@ -4,7 +4,7 @@
 use super::bounded::Bounded;
 use super::encode::{
     Content, NOT_COOKIE, RESERVED_IN_PATH, RESERVED_KEPT, UNRESERVED, element, for_each_text, join,
-    read, start_pair, written_as,
+    start_pair, written_as,
 };
 use super::form::Fields;
 use crate::fault::{Class, Fault, Result};
@@ -335,7 +335,8 @@ fn write_deep(
         name.push_str("%5B")?;
         name.encode(key, UNRESERVED)?;
         name.push_str("%5D")?;
-        write_deep(name, &read(raw)?, set, out)?;
+        let value = out.read(raw)?;
+        write_deep(name, &value, set, out)?;
         name.truncate(own);
         Ok(())
     };

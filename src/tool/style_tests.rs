@@ -2,6 +2,7 @@
 //! refused.
 
 use super::*;
+use crate::tool::encode::read;
 
 fn spelling(location: Location, style: Style, explode: bool) -> Spelling {
     Spelling {

@@ -2,9 +2,8 @@
 //! Object").
 
 use super::bounded::Bounded;
-use super::encode::read;
-use super::markup::{Element, close_tag, open_tag, parse};
-use crate::fault::{Class, Fault, Result};
+use super::markup::{Element, close_tag, legal, named, open_tag, parse};
+use crate::fault::Result;
 use crate::jsonrpc::raw::Raw;
 use crate::schema::Library;
 use quick_xml::escape::escape;
@@ -94,9 +93,10 @@ impl Shapes {
         Shapes { table: compiler.table, root, root_name }
     }
 
-    /// Writes a value as a document of at most so many bytes.
-    pub fn write(&self, value: &Raw<'_>, bytes_max: usize) -> Result<String> {
-        let mut out = Bounded::new(bytes_max, "a body");
+    /// Writes a value, which was read from so many bytes, as a document of at most
+    /// `bytes_max`.
+    pub fn write(&self, value: &Raw<'_>, read_from: usize, bytes_max: usize) -> Result<String> {
+        let mut out = Bounded::new(bytes_max, "a body").of(read_from);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
         self.element(self.root, &self.root_name, value, &mut out)?;
         Ok(out.into_string())
@@ -114,7 +114,8 @@ impl Shapes {
                     open_tag(name, &shape.namespace, out)?;
                 }
                 for raw in items {
-                    self.element(item, item_name, &read(raw)?, out)?;
+                    let value = out.read(raw)?;
+                    self.element(item, item_name, &value, out)?;
                 }
                 if shape.wrapped || is_root {
                     close_tag(name, out)?;
@@ -130,7 +131,7 @@ impl Shapes {
                 for (key, raw) in members {
                     if let Some(at) = shape_of(key).filter(|at| self.table[*at].attribute) {
                         let name = self.table[at].tag(key);
-                        let value = read(raw)?;
+                        let value = out.read(raw)?;
                         if let Some(text) = value.scalar() {
                             out.push_str(&format!(
                                 " {}=\"{}\"",
@@ -145,14 +146,18 @@ impl Shapes {
                     match shape_of(key) {
                         Some(at) if self.table[at].attribute => {}
                         Some(at) if self.table[at].text => {
-                            let value = read(raw)?;
+                            let value = out.read(raw)?;
                             out.push_str(&escape(legal(value.scalar().unwrap_or_default())?))?;
                         }
                         Some(at) => {
                             let name = self.member_name(at, key);
-                            self.element(at, named(&name)?, &read(raw)?, out)?;
+                            let value = out.read(raw)?;
+                            self.element(at, named(&name)?, &value, out)?;
                         }
-                        None => self.unknown(key, &read(raw)?, out)?,
+                        None => {
+                            let value = out.read(raw)?;
+                            self.unknown(key, &value, out)?;
+                        }
                     }
                 }
                 close_tag(name, out)
@@ -181,11 +186,15 @@ impl Shapes {
         let key = named(key)?;
         match value {
             Raw::Null => Ok(()),
-            Raw::Array(items) => items.iter().try_for_each(|i| self.unknown(key, &read(i)?, out)),
+            Raw::Array(items) => items.iter().try_for_each(|item| {
+                let value = out.read(item)?;
+                self.unknown(key, &value, out)
+            }),
             Raw::Object(members) => {
                 open_tag(key, "", out)?;
                 for (name, raw) in members {
-                    self.unknown(name, &read(raw)?, out)?;
+                    let value = out.read(raw)?;
+                    self.unknown(name, &value, out)?;
                 }
                 close_tag(key, out)
             }
@@ -346,33 +355,6 @@ impl Compiler<'_> {
                 self.members(branch, out, depth + 1);
             }
         }
-    }
-}
-
-/// A name that can be a tag; arguments may hold others.
-fn named(name: &str) -> Result<&str> {
-    let good = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'));
-    match good {
-        true => Ok(name),
-        false => {
-            Err(Fault::new(Class::InvalidArguments, format!("`{name}` cannot be an XML element")))
-        }
-    }
-}
-
-/// Text without the characters that no XML document may have.
-fn legal(text: &str) -> Result<&str> {
-    let bad = |c: char| {
-        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}'))
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
-    };
-    match text.chars().any(bad) {
-        true => Err(Fault::new(
-            Class::InvalidArguments,
-            "the body has a control character, which XML cannot carry",
-        )),
-        false => Ok(text),
     }
 }
 

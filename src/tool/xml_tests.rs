@@ -20,7 +20,8 @@ fn shapes() -> Shapes {
 
 fn written(shapes: &Shapes, json: &str) -> std::result::Result<String, String> {
     let raw: &RawValue = serde_json::from_str(json).unwrap();
-    shapes.write(&read(raw).unwrap(), 100_000).map_err(|f| f.message)
+    let value = crate::tool::encode::read(raw).unwrap();
+    shapes.write(&value, json.len(), 100_000).map_err(|f| f.message)
 }
 
 #[test]
