@@ -46,7 +46,7 @@ pub struct Ready {
     pub files: Watched,
     /// Set by a SIGHUP that came before the runtime could take it.
     pub hangup: Arc<AtomicBool>,
-    /// What [`fixed`] says of the configuration as it was read.
+    /// What [`super::reloading::fixed`] says of the configuration as it was read.
     pub fixed: String,
 }
 
@@ -63,7 +63,7 @@ const POOL_SIZE: usize = 4096;
 const H2_STREAMS_MAX: u32 = 100;
 const H2_HEADER_BYTES_MAX: u32 = 64 << 10;
 
-/// A state for [`reload::build`]'s snapshot, its peers resolved.
+/// A state for [`crate::reload::build`]'s snapshot, its peers resolved.
 pub fn load(
     snapshot: crate::snapshot::Snapshot,
     limits: Limits,

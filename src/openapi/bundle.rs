@@ -8,7 +8,7 @@ use crate::schema::reference::OTHER_FILES as HOME;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// The most files of one document.
+/// The most files of one document, itself and those that cannot be read included.
 pub const FILES_MAX: usize = 1000;
 
 /// Reads the file a reference names: its address, or why it cannot be had.
@@ -28,6 +28,7 @@ pub fn bundle(root: &mut Value, address: &str, fetch: &mut Fetch<'_>) -> Report 
     let mut bundler = Bundler {
         fetch,
         keys: HashMap::from([(address.to_owned(), None)]),
+        failed: HashMap::new(),
         waiting: Vec::new(),
         report: Report::default(),
     };
@@ -78,6 +79,8 @@ struct Bundler<'f, 'g> {
     fetch: &'f mut Fetch<'g>,
     /// The key of each address under [`OTHER_FILES`](HOME); `None` is the root.
     keys: HashMap<String, Option<String>>,
+    /// Why an address cannot be read: it is asked for once.
+    failed: HashMap<String, String>,
     /// Files whose own references are not rewritten yet.
     waiting: Vec<(String, String, Value)>,
     report: Report,
@@ -130,10 +133,15 @@ impl Bundler<'_, '_> {
     }
 
     fn take_in(&mut self, target: &str) -> Result<String, String> {
-        if self.keys.len() > FILES_MAX {
+        if let Some(why) = self.failed.get(target) {
+            return Err(why.clone());
+        }
+        if self.keys.len() + self.failed.len() >= FILES_MAX {
             return Err(format!("the document has more than {FILES_MAX} files"));
         }
-        let value = (self.fetch)(target)?;
+        let value = (self.fetch)(target).inspect_err(|why| {
+            self.failed.insert(target.to_owned(), why.clone());
+        })?;
         let key = self.free_key(target);
         self.report.files.push(target.to_owned());
         self.waiting.push((target.to_owned(), key.clone(), value));
@@ -248,5 +256,22 @@ mod tests {
         assert_eq!(report.unread, ["none.yaml: no such file"]);
         asked.sort();
         assert_eq!(asked, ["dir/none.yaml", "dir/paths/a.yaml", "dir/schemas.yaml"]);
+    }
+
+    #[test]
+    fn so_many_files_are_asked_for() {
+        for (readable, unread) in [(true, 1), (false, FILES_MAX)] {
+            // The document is one of them.
+            let all: Vec<Value> =
+                (1..=FILES_MAX).map(|n| json!({"$ref": format!("{n}.yaml")})).collect();
+            let mut root = json!({"all": all, "again": all});
+            let mut asked = 0;
+            let report = bundle(&mut root, "api.yaml", &mut |_: &str| {
+                asked += 1;
+                if readable { Ok(json!({})) } else { Err("no such file".to_owned()) }
+            });
+            assert_eq!(asked, FILES_MAX - 1, "{readable}");
+            assert_eq!(report.unread.len(), 2 * unread, "{readable}");
+        }
     }
 }

@@ -101,7 +101,7 @@ fn document(api: &Api, embedded: Embedded, read: &mut Read) -> Result<Document, 
         let told = warnings.into_iter().map(|w| Problem::warning(Place::file(overlay), w));
         read.problems.extend(told);
     }
-    let allowed = source::Allowed::new(source, &api.references);
+    let mut allowed = source::Allowed::new(source, &api.references);
     let mut others = Watched::default();
     let report = bundle::bundle(&mut value, source, &mut |address| {
         let mut one = Watched::default();

@@ -5,6 +5,14 @@ use crate::config::is_url;
 use crate::read::DOCUMENT_BYTES_MAX;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What the other files of one document may have together: real trees stay under
+/// 20 MB and 500,000 values.
+const OTHER_BYTES_MAX: usize = 64 << 20;
+const OTHER_VALUES_MAX: usize = 4_000_000;
+/// And how long reading them may take.
+const OTHER_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// A document's bytes, and the URL it has if it came from one.
 pub struct Fetched {
@@ -44,6 +52,9 @@ pub fn lookup(base: &Path, name: &str) -> Result<String, String> {
 pub struct Allowed {
     directories: Vec<PathBuf>,
     urls: Vec<String>,
+    begun: Instant,
+    bytes_left: usize,
+    values_left: usize,
 }
 
 impl Allowed {
@@ -59,15 +70,35 @@ impl Allowed {
         }
         let directories =
             directories.iter().filter_map(|d| std::fs::canonicalize(d).ok()).collect();
-        Allowed { directories, urls }
+        Allowed {
+            directories,
+            urls,
+            begun: Instant::now(),
+            bytes_left: OTHER_BYTES_MAX,
+            values_left: OTHER_VALUES_MAX,
+        }
     }
 
-    pub fn fetch(&self, address: &str) -> Result<serde_json::Value, String> {
+    pub fn fetch(&mut self, address: &str) -> Result<serde_json::Value, String> {
+        if self.begun.elapsed() > OTHER_TIME_MAX {
+            let seconds = OTHER_TIME_MAX.as_secs();
+            return Err(format!("not read: the files before it took more than {seconds} s"));
+        }
         let bytes = match is_url(address) {
             true => self.fetch_url(address)?,
             false => self.read_file(address)?,
         };
-        crate::read::read(bytes).map_err(|e| e.message)
+        self.bytes_left = self.bytes_left.checked_sub(bytes.len()).ok_or_else(|| {
+            let max = OTHER_BYTES_MAX >> 20;
+            format!("the other files of the document have more than {max} MiB together")
+        })?;
+        let value = crate::read::read(bytes).map_err(|e| e.message)?;
+        self.values_left = self.values_left.checked_sub(values(&value)).ok_or_else(|| {
+            format!(
+                "the other files of the document have more than {OTHER_VALUES_MAX} values together"
+            )
+        })?;
+        Ok(value)
     }
 
     fn fetch_url(&self, url: &str) -> Result<Vec<u8>, String> {
@@ -89,6 +120,16 @@ impl Allowed {
             return Err("not a file".to_owned());
         }
         Ok(read_document_source(name)?.bytes)
+    }
+}
+
+/// The values of a document, which is nested no deeper than the reader allows.
+fn values(value: &serde_json::Value) -> usize {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(values).sum::<usize>(),
+        _ => 1,
     }
 }
 
@@ -159,5 +200,27 @@ mod tests {
             assert_eq!(below(url, prefix), want, "{url}");
         }
         assert!(below("http://127.0.0.1:80/a/b", "http://127.0.0.1/a/"));
+    }
+
+    #[test]
+    fn other_files_share_their_room() {
+        let dir = std::env::temp_dir().join(format!("drawbridge-room-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            std::fs::write(dir.join(name), bytes).unwrap();
+            dir.join(name).to_string_lossy().into_owned()
+        };
+        let small = file("small.json", b"{\"a\": [1]}");
+        let source = dir.join("api.yaml").to_string_lossy().into_owned();
+        let mut allowed = Allowed::new(&source, &[]);
+        (allowed.bytes_left, allowed.values_left) = (20, 6);
+        assert!(allowed.fetch(&small).is_ok() && allowed.fetch(&small).is_ok());
+        assert!(allowed.fetch(&small).unwrap_err().contains("64 MiB together"));
+        (allowed.bytes_left, allowed.values_left) = (1000, 2);
+        assert!(allowed.fetch(&small).unwrap_err().contains("4000000 values together"));
+        allowed = Allowed::new(&source, &[]);
+        allowed.begun -= OTHER_TIME_MAX + Duration::from_secs(1);
+        assert!(allowed.fetch(&small).unwrap_err().contains("took more than 120 s"));
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -41,7 +41,8 @@ impl Library {
 
     /// Follows `$ref`s of `value` until something else is found.
     pub fn follow<'a>(&'a self, mut value: &'a Value) -> Result<&'a Value, String> {
-        for _ in 0..CHAIN_MAX {
+        // The last look only sees whether the chain has ended.
+        for _ in 0..=CHAIN_MAX {
             match value.get("$ref").and_then(Value::as_str) {
                 Some(reference) => value = self.lookup(reference)?,
                 None => return Ok(value),

@@ -146,7 +146,7 @@ impl Arguments {
                 "Invalid arguments for {tool}: `{missing}` is missing. Required: {}.",
                 list(&self.required)
             );
-            return Err(Fault::new(Class::InvalidArguments, message));
+            return Err(invalid(message));
         }
         self.schema.check(instance).map_err(|verdict| told(tool, &verdict))
     }
@@ -159,21 +159,25 @@ impl Arguments {
             None if self.names.is_empty() => "It takes none.".to_owned(),
             None => format!("It takes: {}.", list(&self.names)),
         };
-        let message =
-            format!("Invalid arguments for {tool}: there is no argument `{name}`. {hint}");
-        Fault::new(Class::InvalidArguments, message)
+        invalid(format!("Invalid arguments for {tool}: there is no argument `{name}`. {hint}"))
     }
 }
 
 /// A verdict in words with which a model can correct itself.
 fn told(tool: &str, verdict: &Verdict) -> Fault {
     let place = if verdict.pointer.is_empty() { "/" } else { &verdict.pointer };
-    let mut message = format!(
+    invalid(format!(
         "Invalid arguments for {tool}: at {place}: {} (rule: {}).",
         verdict.message, verdict.rule
-    );
-    if message.chars().count() > MESSAGE_CHARS_MAX {
-        message = message.chars().take(MESSAGE_CHARS_MAX).collect::<String>() + "…";
+    ))
+}
+
+/// A message of at most so many characters, its `…` included.
+fn invalid(mut message: String) -> Fault {
+    if let Some((cut, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        let keep = message[..cut].char_indices().next_back().map_or(0, |(at, _)| at);
+        message.truncate(keep);
+        message.push('…');
     }
     Fault::new(Class::InvalidArguments, message)
 }
