@@ -20,7 +20,7 @@ pub struct Bounded {
 
 /// How often the bytes of an argument may be read: each level of nesting is read
 /// once more than the one around it.
-const READS_MAX: usize = 24;
+const READS_MAX: usize = 12;
 const READS_BASE: usize = 256 << 10;
 
 impl Bounded {
