@@ -13,9 +13,9 @@ mod shapes;
 #[path = "amplify/tools.rs"]
 mod tools;
 
-use drawbridge::exchange::{Admitted, Call, Facts, LogLevels, Next, ResponseHead, admit, prepare};
+use drawbridge::exchange::{Call, LogLevels, Next, ResponseHead};
 use drawbridge::snapshot::Snapshot;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
@@ -53,23 +53,6 @@ fn excess(bytes: usize, work: impl FnOnce()) -> Option<String> {
     (took > time_max).then(|| format!("{took:?} of {time_max:?}"))
 }
 
-fn asked(snapshot: &Snapshot, levels: &LogLevels, headers: &HeaderMap, body: &[u8]) -> Next {
-    let facts = Facts {
-        method: &Method::POST,
-        path: "/mcp",
-        authority: Some("127.0.0.1:8080"),
-        headers,
-        now: || 0,
-        request_id: 1,
-        random: || [0; 16],
-        levels,
-    };
-    match admit(snapshot, &facts) {
-        Admitted::Message(server) => prepare(&server, &facts, body),
-        Admitted::Done(next) => next,
-    }
-}
-
 #[test]
 fn arguments() {
     let snapshot = fixture::load::loaded(tools::document().to_string().into_bytes());
@@ -82,13 +65,13 @@ fn arguments() {
             |value: &str| fixture::message(&tool.name, &format!("{{\"{argument}\":{value}}}"));
         // The first calls compile what checks them.
         for value in ["7", "\"a\"", "{\"a\":[{}]}", "[[]]"] {
-            asked(&snapshot, &levels, &headers, &message(value));
+            fixture::next(&snapshot, &levels, &headers, &message(value));
         }
         for (shape, value) in &shapes {
             let body = message(value);
             let mut next = None;
             let excess = excess(body.len(), || {
-                next = Some(asked(&snapshot, &levels, &headers, &body));
+                next = Some(fixture::next(&snapshot, &levels, &headers, &body));
             });
             sent += usize::from(matches!(next, Some(Next::Exchange(_) | Next::Relay(_))));
             wrong.extend(excess.map(|e| format!("{} of {shape}: {e}", tool.name)));
@@ -132,7 +115,7 @@ fn names_that_nobody_knows() {
             ),
         ] {
             let excess = excess(body.len(), || {
-                asked(&snapshot, &levels, &legacy, body.as_bytes());
+                fixture::next(&snapshot, &levels, &legacy, body.as_bytes());
             });
             wrong.extend(excess.map(|e| format!("{}: {e}", &body[..60])));
         }
@@ -143,7 +126,7 @@ fn names_that_nobody_knows() {
 /// A call of a tool, to be answered.
 fn call(snapshot: &Snapshot, levels: &LogLevels, tool: &str) -> Box<Call> {
     let body = fixture::message(tool, "{}");
-    match asked(snapshot, levels, &fixture::headers(tool), &body) {
+    match fixture::next(snapshot, levels, &fixture::headers(tool), &body) {
         Next::Exchange(call) | Next::Relay(call) => call,
         _ => panic!("{tool} takes no arguments"),
     }

@@ -7,11 +7,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What the other files of one document may have together: real trees stay under
-/// 20 MB and 500,000 values.
+/// What the other files of one document may have together: two of the largest
+/// documents, and twice the values of one.
 const OTHER_BYTES_MAX: usize = 64 << 20;
 const OTHER_VALUES_MAX: usize = 4_000_000;
-/// And how long reading them may take.
+/// No file is begun when reading the others has taken longer.
 const OTHER_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// A document's bytes, and the URL it has if it came from one.

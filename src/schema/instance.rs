@@ -192,7 +192,7 @@ impl<'i> Item<'i> {
     }
 
     /// The elements of an array; nothing for all else.
-    pub fn elements(self) -> impl Iterator<Item = Item<'i>> {
+    pub fn elements(self) -> impl Iterator<Item = Item<'i>> + Clone {
         let count = if self.node().kind == Kind::Array { self.node().a } else { 0 };
         let mut at = self.at + 1;
         (0..count).map(move |_| {
@@ -203,7 +203,7 @@ impl<'i> Item<'i> {
     }
 
     /// The members of an object in their order; nothing for all else.
-    pub fn members(self) -> impl Iterator<Item = (&'i str, Item<'i>)> {
+    pub fn members(self) -> impl Iterator<Item = (&'i str, Item<'i>)> + Clone {
         let count = if self.is_object() { self.node().a } else { 0 };
         let mut at = self.at + 1;
         (0..count).map(move |_| {

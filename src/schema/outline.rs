@@ -309,4 +309,4 @@ impl Visitor<'_> for Name<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

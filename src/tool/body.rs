@@ -283,6 +283,18 @@ mod tests {
         }
     }
 
+    fn plan(form: BodyForm, bytes_max: Option<usize>) -> BodyPlan {
+        BodyPlan {
+            argument: "body".into(),
+            form,
+            content_type: HeaderValue::from_static("x/y"),
+            fields: Fields::default(),
+            xml: None,
+            flat: None,
+            bytes_max,
+        }
+    }
+
     #[test]
     fn the_bound_of_a_body_at_it_and_one_past_it() {
         for (form, json, bytes) in [
@@ -292,15 +304,7 @@ mod tests {
             (BodyForm::UrlEncoded, r#"{"a":" "}"#, 5),
         ] {
             for (bytes_max, fits) in [(bytes, true), (bytes - 1, false)] {
-                let plan = BodyPlan {
-                    argument: "body".into(),
-                    form,
-                    content_type: HeaderValue::from_static("x/y"),
-                    fields: Fields::default(),
-                    xml: None,
-                    flat: None,
-                    bytes_max: Some(bytes_max),
-                };
+                let plan = plan(form, Some(bytes_max));
                 let raw: &RawValue = serde_json::from_str(json).unwrap();
                 assert_eq!(plan.write(raw, 1).is_ok(), fits, "{form:?} {bytes_max}");
             }
@@ -328,15 +332,7 @@ mod tests {
             (BodyForm::Binary, r#""aGk""#, Some("hi")),
             (BodyForm::Binary, r#""???""#, None),
         ] {
-            let plan = BodyPlan {
-                argument: "body".into(),
-                form,
-                content_type: HeaderValue::from_static("x/y"),
-                fields: Fields::default(),
-                xml: None,
-                flat: None,
-                bytes_max: None,
-            };
+            let plan = plan(form, None);
             let raw: &RawValue = serde_json::from_str(json).unwrap();
             assert_eq!(
                 plan.write(raw, 1).ok().map(|(b, _)| b).as_deref(),

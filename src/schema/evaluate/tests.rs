@@ -2,6 +2,7 @@
 
 use super::{BUDGET, Program};
 use crate::schema::instance::{Instance, Limits};
+use crate::schema::outline::tests::value;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -94,24 +95,6 @@ fn verdicts_are_those_of_the_reference() {
             assert_eq!(got.is_ok(), reference(&schema, value), "{schema} {value}: {got:?}");
         }
     }
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(json!(null)),
-        any::<bool>().prop_map(Value::from),
-        (-3..12i64).prop_map(Value::from),
-        Just(json!(1.5)),
-        Just(json!(2.0)),
-        "[abé]{0,3}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[abc]", inner, 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
 }
 
 fn schema() -> impl Strategy<Value = Value> {

@@ -20,14 +20,8 @@ impl<'p> Run<'p> {
         id: Id,
         item: Item<'_>,
     ) -> Result<bool> {
-        let mut seen = Seen { places: vec![false; item.members().count()], asked: HashSet::new() };
-        self.look(beside, item, &mut seen)?;
-        for ((_, value), seen) in item.members().zip(&seen.places) {
-            if !seen && !self.holds(id, value)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let values = item.members().map(|(_, value)| value);
+        self.rest(beside, id, item, values)
     }
 
     pub fn unevaluated_items(
@@ -36,10 +30,22 @@ impl<'p> Run<'p> {
         id: Id,
         item: Item<'_>,
     ) -> Result<bool> {
-        let mut seen = Seen { places: vec![false; item.elements().count()], asked: HashSet::new() };
+        self.rest(beside, id, item, item.elements())
+    }
+
+    /// Whether the values inside an item that no rule beside looks at fit a schema.
+    fn rest<'i>(
+        &mut self,
+        beside: &'p [Rule],
+        id: Id,
+        item: Item<'i>,
+        values: impl Iterator<Item = Item<'i>> + Clone,
+    ) -> Result<bool> {
+        let places = vec![false; values.clone().count()];
+        let mut seen = Seen { places, asked: HashSet::new() };
         self.look(beside, item, &mut seen)?;
-        for (element, seen) in item.elements().zip(&seen.places) {
-            if !seen && !self.holds(id, element)? {
+        for (value, seen) in values.zip(&seen.places) {
+            if !seen && !self.holds(id, value)? {
                 return Ok(false);
             }
         }

@@ -139,7 +139,8 @@ fn names_that_no_schema_has_are_told_apart_up_to_a_number() {
     }
 }
 
-fn value() -> impl Strategy<Value = Value> {
+/// Any small value.
+pub fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),
@@ -148,7 +149,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(json!(2.0)),
         "[abé]{0,3}".prop_map(Value::from),
     ];
-    leaf.prop_recursive(3, 12, 4, |inner| {
+    leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::btree_map("[abc]", inner, 0..4)
